@@ -1,0 +1,3 @@
+//! The `sondage` program.
+
+fn main() {}

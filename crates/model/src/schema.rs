@@ -1,0 +1,262 @@
+//! The Arrow schema of each table, as stored in recordings and in the fleet's tables.
+//!
+//! Columns are only ever added at the end; a reader takes those it knows by name. Times in
+//! recordings are nanoseconds since the recording began.
+
+use arrow_schema::{DataType, Field, Schema};
+
+/// A table of a recording. The code is stored in chunk headers and never reused.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u16)]
+pub enum Table {
+    /// [`RecordingInfo`](crate::RecordingInfo), as key and value.
+    Info = 1,
+    /// Strings by id.
+    Strings = 2,
+    /// Files by id.
+    Files = 3,
+    /// [`FunctionRow`](crate::FunctionRow) by id.
+    Functions = 4,
+    /// [`FrameRow`](crate::FrameRow) by id.
+    Frames = 5,
+    /// [`StackRow`](crate::StackRow) by id.
+    Stacks = 6,
+    /// [`ProcessRow`](crate::ProcessRow), last row of an id wins.
+    Processes = 7,
+    /// [`ThreadRow`](crate::ThreadRow), last row of an id wins.
+    Threads = 8,
+    /// [`TaskRow`](crate::TaskRow), last row of an id wins.
+    Tasks = 9,
+    /// [`ModuleRow`](crate::ModuleRow) by id.
+    Modules = 10,
+    /// [`SampleRow`](crate::SampleRow).
+    Samples = 11,
+    /// [`CounterSeriesRow`](crate::CounterSeriesRow) by id.
+    CounterSeries = 12,
+    /// [`CounterRow`](crate::CounterRow).
+    Counters = 13,
+    /// [`MessageRow`](crate::MessageRow).
+    Messages = 14,
+    /// [`LossRow`](crate::LossRow).
+    Losses = 15,
+    /// [`ClockRow`](crate::ClockRow).
+    Clock = 16,
+    /// [`SourceTextRow`](crate::SourceTextRow).
+    SourceTexts = 17,
+    /// [`SummaryRow`](crate::SummaryRow) of the sample block before it.
+    Summaries = 18,
+    /// [`TileRow`](crate::TileRow).
+    Tiles = 19,
+    /// Reserved: zones (spans) made by the program.
+    Zones = 32,
+    /// Reserved: memory allocations.
+    Allocations = 33,
+    /// Reserved: waits for locks and the GIL.
+    Waits = 34,
+    /// Reserved: traced calls.
+    Calls = 35,
+    /// Reserved: frame marks.
+    FrameMarks = 36,
+}
+
+impl Table {
+    /// Every table that is written today.
+    pub const WRITTEN: [Table; 19] = [
+        Table::Info,
+        Table::Strings,
+        Table::Files,
+        Table::Functions,
+        Table::Frames,
+        Table::Stacks,
+        Table::Processes,
+        Table::Threads,
+        Table::Tasks,
+        Table::Modules,
+        Table::Samples,
+        Table::CounterSeries,
+        Table::Counters,
+        Table::Messages,
+        Table::Losses,
+        Table::Clock,
+        Table::SourceTexts,
+        Table::Summaries,
+        Table::Tiles,
+    ];
+
+    /// The table with this code, if it is one written today.
+    #[must_use]
+    pub fn from_code(code: u16) -> Option<Table> {
+        Self::WRITTEN
+            .into_iter()
+            .find(|table| *table as u16 == code)
+    }
+
+    /// Its name: lower case, plural, as in SQL.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Table::Info => "info",
+            Table::Strings => "strings",
+            Table::Files => "files",
+            Table::Functions => "functions",
+            Table::Frames => "frames",
+            Table::Stacks => "stacks",
+            Table::Processes => "processes",
+            Table::Threads => "threads",
+            Table::Tasks => "tasks",
+            Table::Modules => "modules",
+            Table::Samples => "samples",
+            Table::CounterSeries => "counter_series",
+            Table::Counters => "counters",
+            Table::Messages => "messages",
+            Table::Losses => "losses",
+            Table::Clock => "clock",
+            Table::SourceTexts => "source_texts",
+            Table::Summaries => "summaries",
+            Table::Tiles => "tiles",
+            Table::Zones => "zones",
+            Table::Allocations => "allocations",
+            Table::Waits => "waits",
+            Table::Calls => "calls",
+            Table::FrameMarks => "frame_marks",
+        }
+    }
+
+    /// Its columns. Empty for reserved tables.
+    #[must_use]
+    pub fn schema(self) -> Schema {
+        use DataType::{Float64, Int32, UInt8, UInt32, UInt64, Utf8};
+        let columns: &[(&str, DataType)] = match self {
+            Table::Info => &[("key", Utf8), ("value", Utf8)],
+            Table::Strings => &[("text", Utf8)],
+            Table::Files => &[("path", UInt32)],
+            Table::Functions => &[
+                ("name", UInt32),
+                ("qualified_name", UInt32),
+                ("file", UInt32),
+                ("first_line", UInt32),
+                ("kind", UInt8),
+            ],
+            Table::Frames => &[("function", UInt32), ("line", UInt32)],
+            Table::Stacks => &[("parent", UInt32), ("frame", UInt32)],
+            Table::Processes => &[
+                ("id", UInt32),
+                ("pid", Int32),
+                ("parent", UInt32),
+                ("name", UInt32),
+                ("command", UInt32),
+                ("runtime", UInt32),
+                ("start", UInt64),
+                ("end", UInt64),
+            ],
+            Table::Threads => &[
+                ("id", UInt32),
+                ("process", UInt32),
+                ("tid", Int32),
+                ("name", UInt32),
+                ("is_main", UInt8),
+                ("start", UInt64),
+                ("end", UInt64),
+            ],
+            Table::Tasks => &[
+                ("id", UInt32),
+                ("process", UInt32),
+                ("name", UInt32),
+                ("coroutine", UInt32),
+                ("parent", UInt32),
+            ],
+            Table::Modules => &[
+                ("process", UInt32),
+                ("path", UInt32),
+                ("build_id", UInt32),
+                ("start", UInt64),
+                ("size", UInt64),
+            ],
+            // Times are stored as the step from the row before: see docs/formats/recording.md.
+            Table::Samples => &[
+                ("time_step", DataType::Int64),
+                ("weight", UInt32),
+                ("count", UInt32),
+                ("thread", UInt32),
+                ("stack", UInt32),
+                ("task", UInt32),
+                ("state", UInt8),
+            ],
+            Table::CounterSeries => &[
+                ("process", UInt32),
+                ("name", UInt32),
+                ("unit", UInt32),
+                ("kind", UInt8),
+            ],
+            Table::Counters => &[("counter", UInt32), ("time", UInt64), ("value", Float64)],
+            Table::Messages => &[
+                ("time", UInt64),
+                ("level", UInt8),
+                ("process", UInt32),
+                ("text", Utf8),
+            ],
+            Table::Losses => &[
+                ("time", UInt64),
+                ("process", UInt32),
+                ("kind", UInt8),
+                ("count", UInt64),
+            ],
+            Table::Clock => &[
+                ("time", UInt64),
+                ("unix_nanos", UInt64),
+                ("own_cpu", UInt64),
+                ("ticks", UInt64),
+                ("reads", UInt64),
+                ("stops", UInt64),
+            ],
+            Table::SourceTexts => &[("file", UInt32), ("text", Utf8)],
+            Table::Summaries => &[
+                ("thread", UInt32),
+                ("stack", UInt32),
+                ("task", UInt32),
+                ("state", UInt8),
+                ("count", UInt64),
+                ("weight", UInt64),
+            ],
+            Table::Tiles => &[
+                ("thread", UInt32),
+                ("start", UInt64),
+                ("width", UInt64),
+                ("on_cpu", UInt64),
+                ("runnable", UInt64),
+                ("gil_wait", UInt64),
+                ("blocked", UInt64),
+                ("disk", UInt64),
+                ("unknown", UInt64),
+                ("gil", UInt64),
+                ("stack", UInt32),
+            ],
+            Table::Zones | Table::Allocations | Table::Waits | Table::Calls | Table::FrameMarks => {
+                &[]
+            }
+        };
+        Schema::new(
+            columns
+                .iter()
+                .map(|(name, data_type)| Field::new(*name, data_type.clone(), false))
+                .collect::<Vec<_>>(),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_names_are_one_to_one() {
+        for table in Table::WRITTEN {
+            assert_eq!(Table::from_code(table as u16), Some(table));
+            assert!(
+                !table.schema().fields().is_empty(),
+                "{} has columns",
+                table.name()
+            );
+        }
+    }
+}

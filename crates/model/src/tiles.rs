@@ -1,0 +1,193 @@
+//! Summing samples up: by stack ([`summarize`]) and by time ([`TileBuilder`]).
+
+use rustc_hash::FxHashMap;
+
+use crate::{
+    Nanos, SampleColumns, SampleRow, StackId, State, StateKind, SummaryRow, TaskId, ThreadId,
+    TileRow, Time,
+};
+
+/// The samples summed by thread, stack, task and state, in that order.
+#[must_use]
+pub fn summarize(samples: &SampleColumns) -> Vec<SummaryRow> {
+    let mut sums: FxHashMap<(ThreadId, StackId, TaskId, State), (u64, u64)> = FxHashMap::default();
+    for row in samples.rows() {
+        let sum = sums
+            .entry((row.thread, row.stack, row.task, row.state))
+            .or_default();
+        sum.0 += u64::from(row.count);
+        sum.1 += row.weight.0;
+    }
+    let mut rows: Vec<SummaryRow> = sums
+        .into_iter()
+        .map(
+            |((thread, stack, task, state), (count, weight))| SummaryRow {
+                thread,
+                stack,
+                task,
+                state,
+                count,
+                weight: Nanos(weight),
+            },
+        )
+        .collect();
+    rows.sort_unstable_by_key(|row| (row.thread, row.stack, row.task, row.state));
+    rows
+}
+
+/// Cuts samples into buckets of one width, thread by thread.
+///
+/// A sample that spans several buckets is shared out between them. The samples of a thread must
+/// come in the order of their time; those of different threads may interleave.
+#[derive(Debug)]
+pub struct TileBuilder {
+    width: Nanos,
+    open: FxHashMap<ThreadId, OpenTile>,
+    done: Vec<TileRow>,
+}
+
+#[derive(Debug)]
+struct OpenTile {
+    tile: TileRow,
+    stacks: Vec<(StackId, u64)>,
+}
+
+impl OpenTile {
+    fn new(thread: ThreadId, start: Time, width: Nanos) -> OpenTile {
+        OpenTile {
+            tile: TileRow {
+                thread,
+                start,
+                width,
+                ..TileRow::default()
+            },
+            stacks: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, state: State, stack: StackId, weight: u64) {
+        self.tile.by_state[state.kind().index()].0 += weight;
+        if state.holds_gil() {
+            self.tile.gil.0 += weight;
+        }
+        match self.stacks.iter_mut().find(|(id, _)| *id == stack) {
+            Some((_, sum)) => *sum += weight,
+            None => self.stacks.push((stack, weight)),
+        }
+    }
+
+    fn close(self) -> TileRow {
+        // Between equals the smallest id, so that the result does not depend on the order.
+        let most = self
+            .stacks
+            .iter()
+            .max_by_key(|(id, sum)| (*sum, std::cmp::Reverse(*id)));
+        TileRow {
+            stack: most.map_or(StackId::EMPTY, |(id, _)| *id),
+            ..self.tile
+        }
+    }
+}
+
+impl TileBuilder {
+    /// A builder of tiles of this width.
+    ///
+    /// # Panics
+    /// When `width` is zero.
+    #[must_use]
+    pub fn new(width: Nanos) -> TileBuilder {
+        assert!(width.0 > 0, "a tile has a width");
+        TileBuilder {
+            width,
+            open: FxHashMap::default(),
+            done: Vec::new(),
+        }
+    }
+
+    /// Adds a sample.
+    pub fn push(&mut self, row: SampleRow) {
+        let width = self.width.0;
+        let range = row.range();
+        let mut from = range.start.0;
+        while from < range.end.0 {
+            let start = from - from % width;
+            let to = range.end.0.min(start.saturating_add(width));
+            let open = self
+                .open
+                .entry(row.thread)
+                .or_insert_with(|| OpenTile::new(row.thread, Time(start), self.width));
+            if open.tile.start.0 != start {
+                let next = OpenTile::new(row.thread, Time(start), self.width);
+                self.done.push(std::mem::replace(open, next).close());
+            }
+            open.add(row.state, row.stack, to - from);
+            from = to;
+        }
+    }
+
+    /// The tiles that are complete, in the order they were completed.
+    pub fn take_done(&mut self) -> Vec<TileRow> {
+        std::mem::take(&mut self.done)
+    }
+
+    /// All tiles not yet taken, the unfinished ones last, by thread.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<TileRow> {
+        let mut open: Vec<OpenTile> = self.open.into_values().collect();
+        open.sort_unstable_by_key(|open| open.tile.thread);
+        self.done.extend(open.into_iter().map(OpenTile::close));
+        self.done
+    }
+}
+
+/// Sum of a tile's states.
+#[must_use]
+pub fn tile_total(tile: &TileRow) -> Nanos {
+    StateKind::ALL
+        .iter()
+        .map(|kind| tile.by_state[kind.index()])
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(time: u64, weight: u64, stack: u32) -> SampleRow {
+        SampleRow {
+            time: Time(time),
+            weight: Nanos(weight),
+            count: 1,
+            stack: StackId(stack),
+            state: State::new(StateKind::OnCpu, true),
+            ..SampleRow::default()
+        }
+    }
+
+    #[test]
+    fn a_long_sample_is_shared_out() {
+        let mut builder = TileBuilder::new(Nanos(10));
+        builder.push(sample(25, 20, 1));
+        builder.push(sample(30, 5, 2));
+        let tiles = builder.finish();
+        let seen: Vec<_> = tiles
+            .iter()
+            .map(|t| (t.start.0, tile_total(t).0, t.gil.0, t.stack.0))
+            .collect();
+        assert_eq!(seen, vec![(0, 5, 5, 1), (10, 10, 10, 1), (20, 10, 10, 1)]);
+    }
+
+    #[test]
+    fn a_summary_keeps_the_totals() {
+        let mut samples = SampleColumns::default();
+        for row in [sample(10, 10, 1), sample(20, 10, 2), sample(30, 10, 1)] {
+            samples.push(row);
+        }
+        let rows = summarize(&samples);
+        assert_eq!(rows.len(), 2);
+        assert_eq!(
+            (rows[0].stack, rows[0].count, rows[0].weight),
+            (StackId(1), 2, Nanos(20))
+        );
+    }
+}

@@ -1,0 +1,3 @@
+//! Checks and generators of the project: `cargo xtask tidy`.
+
+fn main() {}
