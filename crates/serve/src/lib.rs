@@ -1,1 +1,43 @@
-//! See ARCHITECTURE.md.
+//! The viewer's server: the page and its API over HTTP, for one user on one machine.
+//!
+//! **Supplies** [`Server`], which serves recordings on the loopback address under an unguessable
+//! token; [`answer`], the API as a plain function from a question to JSON (see `docs/api.md`);
+//! [`report`], what `sondage report` prints; [`open`], which opens a recording or imports a
+//! foreign file.
+//!
+//! **Solves** showing a recording to a browser without giving it to anybody else: a web page in
+//! the same browser, or another user of the machine, gets nothing (see `guard`).
+//!
+//! **Not for** analysis: every figure comes from `sondage-analyze` and `sondage-layout`. Keeps no
+//! session: the URL is the whole question. Prints nothing.
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use sondage_model::{MemoryRecording, RecordingInfo};
+//! use sondage_serve::{Options, Recording, Server};
+//! let recording = Recording {
+//!     name: "app.sondage".into(),
+//!     path: None,
+//!     recovered: None,
+//!     source: Arc::new(MemoryRecording::new(RecordingInfo::default()).seal()),
+//! };
+//! let server = Server::bind(vec![recording], Options::default())?;
+//! assert!(server.url().starts_with("http://127.0.0.1:"));
+//! let stop = std::future::ready(()); // `stop_signal()` in a program
+//! server.run(stop)?;
+//! # Ok::<(), sondage_serve::ServeError>(())
+//! ```
+
+mod api;
+mod assets;
+mod cache;
+mod error;
+mod guard;
+mod recording;
+mod server;
+
+pub use api::answer;
+pub use assets::page_is_embedded;
+pub use error::{ApiError, ErrorKind};
+pub use recording::Recording;
+pub use server::{Options, ServeError, Server, stop_signal};

@@ -1,0 +1,60 @@
+//! The API as a plain function: a question in, JSON out. See `docs/api.md`.
+
+mod columns;
+mod meta;
+mod params;
+
+use params::Params;
+
+use crate::Recording;
+use crate::error::ApiError;
+
+/// How a call is answered.
+type Answer = fn(&[Recording], &Params) -> Result<Vec<u8>, ApiError>;
+
+const CALLS: [(&str, Answer); 1] = [("meta", meta::answer)];
+
+/// A call with its parameters.
+#[derive(Clone)]
+pub(crate) struct Question {
+    name: &'static str,
+    answer: Answer,
+    params: Params,
+}
+
+impl Question {
+    /// The question that asks `call` with the query of a URL.
+    pub(crate) fn parse(call: &str, query: &str) -> Result<Question, ApiError> {
+        let Some(&(name, answer)) = CALLS.iter().find(|(name, _)| *name == call) else {
+            let names: Vec<&str> = CALLS.iter().map(|(name, _)| *name).collect();
+            return Err(ApiError::not_found(
+                "there is no such call",
+                format!("calls are: {}", names.join(", ")),
+            ));
+        };
+        let params = Params::parse(query)?;
+        Ok(Question {
+            name,
+            answer,
+            params,
+        })
+    }
+
+    /// The same text for the same question.
+    pub(crate) fn key(&self) -> String {
+        format!("{}?{}", self.name, self.params.key())
+    }
+
+    /// Answers it.
+    pub(crate) fn answer(&self, recordings: &[Recording]) -> Result<Vec<u8>, ApiError> {
+        (self.answer)(recordings, &self.params)
+    }
+}
+
+/// The JSON that `GET api/CALL?QUERY` answers with.
+///
+/// # Errors
+/// When the question makes no sense, asks for what is not there, or meets damage.
+pub fn answer(recordings: &[Recording], call: &str, query: &str) -> Result<Vec<u8>, ApiError> {
+    Question::parse(call, query)?.answer(recordings)
+}
