@@ -35,6 +35,7 @@ mod error;
 mod guard;
 mod recording;
 mod server;
+mod source_text;
 
 pub use api::answer;
 pub use assets::page_is_embedded;
