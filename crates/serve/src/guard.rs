@@ -4,11 +4,17 @@
 //! pages in the user's browser (which can send requests to loopback ports, and by DNS rebinding
 //! even read the answers), and other users of the machine (who can connect to its ports).
 
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use subtle::ConstantTimeEq;
 
 /// Longest request target that is looked at, in bytes.
 pub(crate) const MAX_TARGET_BYTES: usize = 16 * 1024;
+
+/// Where [`Guard::new_launch_key`] is taken; the key follows.
+pub(crate) const LAUNCH_PATH: &str = "/open/";
 
 const TOKEN_BYTES: usize = 16;
 
@@ -18,20 +24,29 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; style-src-attr 'unsaf
      img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'none'; \
      frame-ancestors 'none'";
 
+/// How long the browser may take to start.
+const LAUNCH_TIME: Duration = Duration::from_secs(60);
+
 /// The rules of one server.
-#[derive(Clone)]
 pub(crate) struct Guard {
     token: String,
     hosts: Vec<String>,
+    launch: Mutex<Option<Launch>>,
+}
+
+/// A key that opens the page once.
+///
+/// A program's arguments can be read by every user of the machine, so that the browser must not be
+/// started with the token. It gets a key that is worth nothing once it was used.
+struct Launch {
+    key: String,
+    made: Instant,
 }
 
 impl Guard {
     /// Rules for the server at `port`, with a new token.
     pub(crate) fn new(port: u16) -> Result<Guard, getrandom::Error> {
-        let mut bytes = [0_u8; TOKEN_BYTES];
-        getrandom::fill(&mut bytes)?;
-        let token = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Guard::with_token(port, token))
+        Ok(Guard::with_token(port, random_key()?))
     }
 
     fn with_token(port: u16, token: String) -> Guard {
@@ -40,7 +55,41 @@ impl Guard {
         if port == 80 {
             hosts.extend(names.map(String::from));
         }
-        Guard { token, hosts }
+        Guard {
+            token,
+            hosts,
+            launch: Mutex::new(None),
+        }
+    }
+
+    /// A new key that opens the page once, within a minute, instead of the one before.
+    pub(crate) fn new_launch_key(&self) -> Result<String, getrandom::Error> {
+        let key = random_key()?;
+        *self.launch.lock().unwrap_or_else(PoisonError::into_inner) = Some(Launch {
+            key: key.clone(),
+            made: Instant::now(),
+        });
+        Ok(key)
+    }
+
+    /// Whether this request holds the key that opens the page at `now`; afterwards it does not.
+    pub(crate) fn take_launch_key<B>(&self, request: &Request<B>, now: Instant) -> bool {
+        let key = request.uri().path().strip_prefix(LAUNCH_PATH);
+        let (Some(key), &Method::GET) = (key, request.method()) else {
+            return false;
+        };
+        if !self.is_our_host(request.headers(), request.uri()) {
+            return false;
+        }
+        let mut launch = self.launch.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = launch.as_ref().is_some_and(|launch| {
+            now.saturating_duration_since(launch.made) < LAUNCH_TIME
+                && bool::from(launch.key.as_bytes().ct_eq(key.as_bytes()))
+        });
+        if fits {
+            *launch = None;
+        }
+        fits
     }
 
     /// The first segment of every path.
@@ -91,6 +140,12 @@ impl Guard {
     }
 }
 
+fn random_key() -> Result<String, getrandom::Error> {
+    let mut bytes = [0_u8; TOKEN_BYTES];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 /// Adds what every answer carries.
 pub(crate) fn add_headers(headers: &mut HeaderMap) {
     for (name, value) in [
@@ -122,6 +177,33 @@ mod tests {
             assert_eq!(token.len(), 32, "128 bits in hex");
             assert!(!tokens[..at].contains(token));
         }
+    }
+
+    #[test]
+    fn a_launch_key_opens_once_and_not_for_long() {
+        let guard = Guard::new(8000).expect("randomness");
+        let now = Instant::now();
+        let take = |host: &str, path: &str, now: Instant| {
+            let request = Request::get(path).header(header::HOST, host).body(());
+            guard.take_launch_key(&request.expect("a request"), now)
+        };
+        let ours = "127.0.0.1:8000";
+        assert!(!take(ours, LAUNCH_PATH, now));
+        let path = format!(
+            "{LAUNCH_PATH}{}",
+            guard.new_launch_key().expect("randomness")
+        );
+        assert!(!take(ours, LAUNCH_PATH, now));
+        assert!(!take(ours, &format!("{path}/"), now));
+        assert!(!take(ours, &format!("{LAUNCH_PATH}{}", guard.token()), now));
+        assert!(!take("evil.example", &path, now));
+        assert!(take(ours, &path, now));
+        assert!(!take(ours, &path, now));
+        let path = format!(
+            "{LAUNCH_PATH}{}",
+            guard.new_launch_key().expect("randomness")
+        );
+        assert!(!take(ours, &path, Instant::now() + LAUNCH_TIME));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -111,6 +111,21 @@ impl Server {
         format!("http://{}/{}/", self.address, self.shared.guard.token())
     }
 
+    /// An address that leads to the page once, within a minute: what a browser is started with, as
+    /// every user of the machine can read a program's arguments. The next one replaces it.
+    ///
+    /// # Errors
+    /// When the system has no random bytes.
+    pub fn launch_url(&self) -> Result<String, ServeError> {
+        let key = self.shared.guard.new_launch_key();
+        let key = key.map_err(ServeError::Random)?;
+        Ok(format!(
+            "http://{}{}{key}",
+            self.address,
+            guard::LAUNCH_PATH
+        ))
+    }
+
     /// Answers until `stop` is done, then lets what is under way end.
     ///
     /// # Errors
@@ -199,9 +214,15 @@ fn router(shared: Arc<Shared>) -> Router {
 }
 
 async fn guarded(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    let mut response = match shared.guard.check(&request) {
-        Ok(()) => next.run(request).await,
-        Err(status) => refusal(status),
+    let guard = &shared.guard;
+    // Decided here, so that no route is ever reached without the token.
+    let mut response = if guard.take_launch_key(&request, Instant::now()) {
+        Redirect::to(&format!("/{}/", guard.token())).into_response()
+    } else {
+        match guard.check(&request) {
+            Ok(()) => next.run(request).await,
+            Err(status) => refusal(status),
+        }
     };
     guard::add_headers(response.headers_mut());
     response

@@ -221,3 +221,28 @@ fn it_stops_when_told_even_with_idle_connections() {
     drop(server);
     assert!(TcpStream::connect(address).is_err());
 }
+
+#[test]
+fn the_browsers_first_address_works_once() {
+    let server = running();
+    let launch = server.launch_path.as_str();
+    for wrong in [
+        "/open/",
+        "/open",
+        "/open/x",
+        "/open/api/meta",
+        "/open/../api/meta",
+        "/open//",
+    ] {
+        assert_eq!(server.send("GET", wrong).status, 404, "{wrong}");
+    }
+    assert_eq!(server.send("HEAD", launch).status, 404);
+    let rebound =
+        format!("GET {launch} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n");
+    assert_eq!(server.raw(rebound.as_bytes()).status, 403);
+    let first = server.send("GET", launch);
+    assert_eq!(first.status, 303);
+    let page = format!("/{}/", server.token);
+    assert_eq!(first.header("location"), Some(page.as_str()));
+    assert_eq!(server.send("GET", launch).status, 404);
+}

@@ -15,6 +15,8 @@ use sondage_serve::{Options, Recording, Server};
 pub struct Running {
     pub address: SocketAddr,
     pub token: String,
+    /// The path that leads to the page once.
+    pub launch_path: String,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -23,6 +25,7 @@ impl Running {
     pub fn new(recordings: Vec<Recording>) -> Running {
         let server = Server::bind(recordings, Options::default()).expect("a free port");
         let url = server.url();
+        let launch = server.launch_url().expect("randomness");
         let rest = url.strip_prefix("http://").expect("an http address");
         let (address, path) = rest.split_once('/').expect("a path");
         let (stop, stopped) = tokio::sync::oneshot::channel();
@@ -35,6 +38,7 @@ impl Running {
         Running {
             address: address.parse().expect("an address"),
             token: path.trim_end_matches('/').to_owned(),
+            launch_path: launch[launch.find("/open").expect("the path")..].to_owned(),
             stop: Some(stop),
             thread: Some(thread),
         }
