@@ -321,6 +321,10 @@ pub struct TileRow {
     pub gil: Nanos,
     /// The stack with the most weight in the bucket.
     pub stack: StackId,
+    /// The stack with the most weight among the samples whose state
+    /// [is active](StateKind::is_active): what the thread did when it was not asleep. Empty where
+    /// it slept all the time.
+    pub active_stack: StackId,
 }
 
 /// What a counter's values mean.

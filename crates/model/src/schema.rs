@@ -230,6 +230,7 @@ impl Table {
                 ("unknown", UInt64),
                 ("gil", UInt64),
                 ("stack", UInt32),
+                ("active_stack", UInt32),
             ],
             Table::Zones | Table::Allocations | Table::Waits | Table::Calls | Table::FrameMarks => {
                 &[]

@@ -49,7 +49,13 @@ pub struct TileBuilder {
 #[derive(Debug)]
 struct OpenTile {
     tile: TileRow,
-    stacks: Vec<(StackId, u64)>,
+    stacks: Vec<(StackId, StackTime)>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct StackTime {
+    all: u64,
+    active: u64,
 }
 
 impl OpenTile {
@@ -70,22 +76,38 @@ impl OpenTile {
         if state.holds_gil() {
             self.tile.gil.0 += weight;
         }
+        let active = if state.kind().is_active() { weight } else { 0 };
         match self.stacks.iter_mut().find(|(id, _)| *id == stack) {
-            Some((_, sum)) => *sum += weight,
-            None => self.stacks.push((stack, weight)),
+            Some((_, sum)) => {
+                sum.all += weight;
+                sum.active += active;
+            }
+            None => self.stacks.push((
+                stack,
+                StackTime {
+                    all: weight,
+                    active,
+                },
+            )),
         }
     }
 
     fn close(self) -> TileRow {
-        // Between equals the smallest id, so that the result does not depend on the order.
-        let most = self
-            .stacks
-            .iter()
-            .max_by_key(|(id, sum)| (*sum, std::cmp::Reverse(*id)));
         TileRow {
-            stack: most.map_or(StackId::EMPTY, |(id, _)| *id),
+            stack: self.most(|time| time.all),
+            active_stack: self.most(|time| time.active),
             ..self.tile
         }
+    }
+
+    /// The stack with the most of `part`: between equals the one with the smallest id, so that
+    /// the result does not depend on the order; the empty one where none has any.
+    fn most(&self, part: impl Fn(&StackTime) -> u64) -> StackId {
+        self.stacks
+            .iter()
+            .filter(|(_, time)| part(time) > 0)
+            .max_by_key(|(id, time)| (part(time), std::cmp::Reverse(*id)))
+            .map_or(StackId::EMPTY, |(id, _)| *id)
     }
 }
 
@@ -175,6 +197,28 @@ mod tests {
             .map(|t| (t.start.0, tile_total(t).0, t.gil.0, t.stack.0))
             .collect();
         assert_eq!(seen, vec![(0, 5, 5, 1), (10, 10, 10, 1), (20, 10, 10, 1)]);
+    }
+
+    #[test]
+    fn a_tile_names_what_ran_even_when_the_thread_slept_longer() {
+        let asleep = SampleRow {
+            state: State::new(StateKind::Blocked, false),
+            ..sample(7, 7, 1)
+        };
+        let mut builder = TileBuilder::new(Nanos(10));
+        builder.push(asleep);
+        builder.push(sample(10, 3, 2));
+        builder.push(SampleRow {
+            time: Time(20),
+            weight: Nanos(10),
+            ..asleep
+        });
+        let seen: Vec<_> = builder
+            .finish()
+            .iter()
+            .map(|t| (t.stack.0, t.active_stack.0))
+            .collect();
+        assert_eq!(seen, vec![(1, 2), (1, 0)]);
     }
 
     #[test]
