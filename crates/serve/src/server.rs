@@ -111,6 +111,12 @@ impl Server {
         format!("http://{}/{}/", self.address, self.shared.guard.token())
     }
 
+    /// The TCP port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     /// An address that leads to the page once, within a minute: what a browser is started with, as
     /// every user of the machine can read a program's arguments. The next one replaces it.
     ///

@@ -9,7 +9,7 @@ use crate::error::ApiError;
 /// Every parameter that some call reads. Others are refused, so that a misspelt filter does not
 /// pass for an answer; one that this call does not read is ignored, so that a page can send its
 /// whole filter everywhere.
-const KNOWN: [&str; 26] = [
+const KNOWN: [&str; 24] = [
     "by",
     "depth",
     "desc",
@@ -19,6 +19,7 @@ const KNOWN: [&str; 26] = [
     "gil",
     "inverted",
     "limit",
+    "match",
     "offset",
     "order",
     "path",
@@ -33,9 +34,6 @@ const KNOWN: [&str; 26] = [
     "to",
     "x0",
     "x1",
-    "format",
-    "from_time",
-    "to_time",
 ];
 
 /// Longest list of ids, longest call-tree path.
