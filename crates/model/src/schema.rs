@@ -45,8 +45,11 @@ pub enum Table {
     SourceTexts = 17,
     /// [`SummaryRow`](crate::SummaryRow) of the sample block before it.
     Summaries = 18,
-    /// [`TileRow`](crate::TileRow).
+    /// [`TileRow`](crate::TileRow). A run of equal tiles is one row, `repeat` the number of
+    /// tiles after the first.
     Tiles = 19,
+    /// The footer of a recording: one row a chunk before it.
+    Index = 20,
     /// Reserved: zones (spans) made by the program.
     Zones = 32,
     /// Reserved: memory allocations.
@@ -61,7 +64,7 @@ pub enum Table {
 
 impl Table {
     /// Every table that is written today.
-    pub const WRITTEN: [Table; 19] = [
+    pub const WRITTEN: [Table; 20] = [
         Table::Info,
         Table::Strings,
         Table::Files,
@@ -81,6 +84,7 @@ impl Table {
         Table::SourceTexts,
         Table::Summaries,
         Table::Tiles,
+        Table::Index,
     ];
 
     /// The table with this code, if it is one written today.
@@ -114,6 +118,7 @@ impl Table {
             Table::SourceTexts => "source_texts",
             Table::Summaries => "summaries",
             Table::Tiles => "tiles",
+            Table::Index => "index",
             Table::Zones => "zones",
             Table::Allocations => "allocations",
             Table::Waits => "waits",
@@ -125,7 +130,7 @@ impl Table {
     /// Its columns. Empty for reserved tables.
     #[must_use]
     pub fn schema(self) -> Schema {
-        use DataType::{Float64, Int32, UInt8, UInt32, UInt64, Utf8};
+        use DataType::{Float64, Int32, Int64, UInt8, UInt16, UInt32, UInt64, Utf8};
         let columns: &[(&str, DataType)] = match self {
             Table::Info => &[("key", Utf8), ("value", Utf8)],
             Table::Strings => &[("text", Utf8)],
@@ -172,10 +177,12 @@ impl Table {
                 ("start", UInt64),
                 ("size", UInt64),
             ],
-            // Times are stored as the step from the row before: see docs/formats/recording.md.
+            // Times are stored as steps, weights as what they differ from the expected one: see
+            // docs/formats/recording.md.
             Table::Samples => &[
-                ("time_step", DataType::Int64),
-                ("weight", UInt32),
+                ("step_low", UInt16),
+                ("step_high", Int32),
+                ("weight_extra", Int64),
                 ("count", UInt32),
                 ("thread", UInt32),
                 ("stack", UInt32),
@@ -231,6 +238,24 @@ impl Table {
                 ("gil", UInt64),
                 ("stack", UInt32),
                 ("active_stack", UInt32),
+                ("repeat", UInt32),
+            ],
+            Table::Index => &[
+                ("offset", UInt64),
+                ("table", UInt16),
+                ("kind", UInt8),
+                ("flags", UInt8),
+                ("payload_length", UInt32),
+                ("raw_length", UInt32),
+                ("rows", UInt32),
+                ("payload_crc", UInt32),
+                ("sequence", UInt32),
+                ("block", UInt32),
+                ("first", UInt64),
+                ("last", UInt64),
+                ("detail", UInt64),
+                ("count", UInt64),
+                ("threads", UInt64),
             ],
             Table::Zones | Table::Allocations | Table::Waits | Table::Calls | Table::FrameMarks => {
                 &[]

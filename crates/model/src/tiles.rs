@@ -15,8 +15,9 @@ pub fn summarize(samples: &SampleColumns) -> Vec<SummaryRow> {
         let sum = sums
             .entry((row.thread, row.stack, row.task, row.state))
             .or_default();
-        sum.0 += u64::from(row.count);
-        sum.1 += row.weight.0;
+        // Saturating: the rows may come from a damaged file.
+        sum.0 = sum.0.saturating_add(u64::from(row.count));
+        sum.1 = sum.1.saturating_add(row.weight.0);
     }
     let mut rows: Vec<SummaryRow> = sums
         .into_iter()
