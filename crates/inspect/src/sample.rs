@@ -1,0 +1,409 @@
+//! Taking one stack of a running thread, without stopping it.
+//!
+//! One sample is one copy of the thread's state and of the memory its frames lie in (the *plan*,
+//! learned from the samples before), taken with one system call, and walked here. A copy of a
+//! moving stack can be wrong in two ways, and each has its own guard:
+//!
+//! 1. *The copy mixes two moments.* Frames that follow each other in the data stack are copied a
+//!    few nanoseconds apart, less than one call takes. Frames say in their own memory whether they
+//!    live ([`Liveness`](crate::layout::Liveness)), and the walk accepts only what one moment can
+//!    hold: every caller waits in a call, the innermost frame runs, and instruction pointers lie
+//!    in their code. Frames that lie apart (generators, C callbacks, chunk ends) are copied twice,
+//!    before and after their neighbours, and must be the same.
+//! 2. *What is rare can still slip through*, when the copying itself was interrupted at the wrong
+//!    place. So no call edge (caller, its instruction, callee) is believed until it was seen in two
+//!    copies. A program has few edges and runs them often; an accident does not repeat itself.
+//!
+//! What is not accepted is read again at once; a sample is given up only after
+//! [`Limits::tries`] copies.
+
+mod plan;
+mod walk;
+
+use crate::code::CodeId;
+use crate::error::Reject;
+use crate::memory::{Memory, MemoryError};
+use crate::target::{PythonThread, Target};
+use plan::Plan;
+use rustc_hash::{FxHashMap, FxHashSet};
+use sondage_model::{RemoteAddr, Tid};
+use walk::{Fault, RawFrame};
+
+/// Bounds of a sample.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Most frames of a stack; deeper ones lose their outermost frames and are marked.
+    pub depth: usize,
+    /// Most copies for one sample before it is given up.
+    pub tries: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            depth: 2048,
+            tries: 24,
+        }
+    }
+}
+
+/// What reading cost so far, and what came of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Samples asked for.
+    pub samples: u64,
+    /// Reads of the target's memory, as system calls.
+    pub reads: u64,
+    /// Copies that were thrown away and read again, for whatever reason.
+    pub rereads: u64,
+    /// Of these: because a call edge was new and had to be seen twice.
+    pub unconfirmed: u64,
+    /// Of these: because the stack lay outside the memory that was copied.
+    pub outside: u64,
+    /// Samples given up: the stack changed under every read.
+    pub torn: u64,
+    /// Samples given up: a pointer led nowhere.
+    pub bad_reads: u64,
+    /// Samples given up: a frame or code object made no sense.
+    pub invalid: u64,
+    /// Samples given up: the thread was gone.
+    pub gone: u64,
+    /// Samples cut at the depth limit; they count as good.
+    pub truncated: u64,
+    /// Times a code object was found replaced by another at the same address.
+    pub code_reuses: u64,
+    /// Times a thread was stopped.
+    pub stops: u64,
+}
+
+impl Counters {
+    /// Samples given up.
+    #[must_use]
+    pub fn rejects(&self) -> u64 {
+        self.torn + self.bad_reads + self.invalid + self.gone
+    }
+}
+
+/// A Python frame: a function and where in it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Frame {
+    /// The function's code; see [`Target::resolve`].
+    pub code: CodeId,
+    /// Offset in bytes of the instruction being run, or of the call that waits; negative before
+    /// the first.
+    pub offset: i32,
+    /// Whether C code called it: an evaluation loop of its own begins here.
+    pub entry: bool,
+}
+
+/// A thread's Python stack at one moment.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct StackSnapshot {
+    /// Its frames, innermost first; empty while the thread runs no Python.
+    pub frames: Vec<Frame>,
+    /// How many of the outermost frames (the end of `frames`) are the same, instruction included,
+    /// as in the last snapshot taken with the same cursor.
+    pub same_prefix_as_last: usize,
+    /// Whether the thread held the GIL of its interpreter.
+    pub holds_gil: bool,
+    /// Whether outermost frames were cut at the depth limit.
+    pub truncated: bool,
+    /// The asyncio task that the thread ran; see [`Target::task_info`].
+    pub task: Option<RemoteAddr>,
+}
+
+/// What is remembered of one thread from sample to sample. Make one for each thread, and drop it
+/// when the thread ends.
+#[derive(Debug)]
+pub struct ThreadCursor {
+    tid: Tid,
+    thread: RemoteAddr,
+    interpreter_state: RemoteAddr,
+    plan: Plan,
+    /// Frames of this copy, outermost first.
+    stack: Vec<RawFrame>,
+    /// Frames of the last snapshot, outermost first.
+    last: Vec<RawFrame>,
+    /// Edges of this copy that are not known yet.
+    fresh: Vec<Edge>,
+    /// A copy whose innermost frame did not say that it runs: it must be seen twice.
+    weak: Option<RawFrame>,
+}
+
+/// Why a copy was thrown away.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Retry {
+    /// It held no possible stack.
+    Torn,
+    /// Something in it was seen for the first time.
+    Unconfirmed,
+    /// The plan lacked memory, and was extended.
+    Extended,
+    /// Memory of the plan was not there any more.
+    Unmapped,
+    /// A code object made no sense.
+    Nonsense,
+}
+
+impl ThreadCursor {
+    /// A cursor for this thread.
+    #[must_use]
+    pub fn new(thread: &PythonThread) -> ThreadCursor {
+        ThreadCursor {
+            tid: thread.tid,
+            thread: thread.state,
+            interpreter_state: thread.interpreter_state,
+            plan: Plan::default(),
+            stack: Vec::new(),
+            last: Vec::new(),
+            fresh: Vec::new(),
+            weak: None,
+        }
+    }
+
+    /// The kernel's number of the thread.
+    #[must_use]
+    pub fn tid(&self) -> Tid {
+        self.tid
+    }
+
+    /// Its thread state.
+    #[must_use]
+    pub fn state(&self) -> RemoteAddr {
+        self.thread
+    }
+}
+
+/// A call seen: who called, from which instruction, whom.
+type Edge = (u32, i32, u32);
+
+/// The caller of outermost frames.
+const ROOT: u32 = u32::MAX;
+/// Most edges remembered; a program with more forgets all and learns again.
+const MAX_EDGES: usize = 1 << 21;
+
+/// The calls that were seen in at least two copies.
+#[derive(Debug, Default)]
+pub(crate) struct Edges {
+    known: FxHashSet<Edge>,
+    /// Seen once, in this copy (by number).
+    suspects: FxHashMap<Edge, u64>,
+    copies: u64,
+}
+
+impl<M: Memory> Target<M> {
+    /// Reads the stack of a thread as it is now, into `out`. Allocates only while it learns.
+    ///
+    /// # Errors
+    /// The [`Reject`] after every try failed; `out` is then empty, and the next snapshot with the
+    /// same cursor counts its `same_prefix_as_last` from the last good one.
+    pub fn sample(
+        &mut self,
+        cursor: &mut ThreadCursor,
+        out: &mut StackSnapshot,
+    ) -> Result<(), Reject> {
+        self.counters.samples += 1;
+        let mut tries = 0;
+        let mut extensions = 0;
+        let mut reject = Reject::Torn;
+        cursor.weak = None;
+        while tries < self.limits.tries {
+            match self.attempt(cursor, out) {
+                Ok(()) => {
+                    self.counters.truncated += u64::from(out.truncated);
+                    return Ok(());
+                }
+                Err(Stop::Reject(fatal)) => {
+                    reject = fatal;
+                    break;
+                }
+                Err(Stop::Retry(retry)) => {
+                    self.counters.rereads += 1;
+                    match retry {
+                        Retry::Extended => {
+                            self.counters.outside += 1;
+                            extensions += 1;
+                            // A stack that spreads while we look is torn, not merely large.
+                            tries += u32::from(extensions > self.limits.depth / 4 + 64);
+                        }
+                        Retry::Unconfirmed => {
+                            self.counters.unconfirmed += 1;
+                            tries += 1;
+                            reject = Reject::Torn;
+                        }
+                        Retry::Torn => {
+                            tries += 1;
+                            reject = Reject::Torn;
+                        }
+                        Retry::Unmapped => {
+                            tries += 1;
+                            reject = Reject::BadRead;
+                        }
+                        Retry::Nonsense => {
+                            tries += 1;
+                            reject = Reject::Invalid;
+                        }
+                    }
+                }
+            }
+        }
+        out.frames.clear();
+        out.same_prefix_as_last = 0;
+        match reject {
+            Reject::Torn => self.counters.torn += 1,
+            Reject::BadRead => self.counters.bad_reads += 1,
+            Reject::Invalid => self.counters.invalid += 1,
+            Reject::Gone => self.counters.gone += 1,
+        }
+        Err(reject)
+    }
+
+    /// One copy: read, walk, check, accept.
+    fn attempt(&mut self, cursor: &mut ThreadCursor, out: &mut StackSnapshot) -> Result<(), Stop> {
+        self.copy(cursor)?;
+        let outcome = self.walk(cursor);
+        let walked = match outcome {
+            Ok(walked) => walked,
+            Err(Fault::Outside(address)) => {
+                self.extend(cursor, address)?;
+                return Err(Stop::Retry(Retry::Extended));
+            }
+            Err(Fault::CFrameMoved(address)) => {
+                cursor.plan.set_cframe(address);
+                return Err(Stop::Retry(Retry::Extended));
+            }
+            Err(Fault::Torn) => return Err(Stop::Retry(Retry::Torn)),
+        };
+        let same = self.name(cursor)?;
+        self.confirm_edges(cursor, same)?;
+        if walked.weak {
+            let leaf = cursor.stack.last().copied();
+            if cursor.weak != leaf {
+                cursor.weak = leaf;
+                return Err(Stop::Retry(Retry::Unconfirmed));
+            }
+        }
+        cursor.plan.accept();
+        out.holds_gil = walked.holds_gil;
+        out.truncated = walked.truncated;
+        out.task = None;
+        out.frames.clear();
+        out.frames
+            .extend(cursor.stack.iter().rev().filter(|frame| frame.shown).map(
+                |frame| Frame {
+                    code: frame.code,
+                    offset: frame.offset,
+                    entry: frame.entry,
+                },
+            ));
+        out.same_prefix_as_last = cursor.stack[..same]
+            .iter()
+            .filter(|frame| frame.shown)
+            .count();
+        std::mem::swap(&mut cursor.stack, &mut cursor.last);
+        Ok(())
+    }
+
+    /// Fills the plan's buffer.
+    fn copy(&mut self, cursor: &mut ThreadCursor) -> Result<(), Stop> {
+        if cursor.plan.is_new() {
+            let gil = match self.layout.thread.holds_gil {
+                crate::layout::HoldsGil::InGil => self
+                    .gil_address(cursor.interpreter_state)
+                    .map_err(|error| Stop::of_memory(error, Retry::Unmapped))?,
+                crate::layout::HoldsGil::InThread { .. } => 0,
+            };
+            let place = self.current_frame_place();
+            cursor.plan.begin(
+                &self.layout,
+                place,
+                cursor.thread.0,
+                cursor.interpreter_state.0,
+                gil,
+            );
+        }
+        self.edges.copies += 1;
+        self.counters.reads += 1;
+        cursor.plan.refresh(&self.layout);
+        match cursor.plan.read(&self.memory) {
+            Ok(()) => Ok(()),
+            Err((_, MemoryError::Gone)) => Err(Stop::Reject(Reject::Gone)),
+            Err((_, MemoryError::NoPermission)) => Err(Stop::Reject(Reject::Gone)),
+            Err((span, _)) => {
+                if cursor.plan.drop_span(span) {
+                    Err(Stop::Retry(Retry::Unmapped))
+                } else {
+                    Err(Stop::Reject(Reject::Gone))
+                }
+            }
+        }
+    }
+
+    /// Checks the calls of this copy against those that are known.
+    fn confirm_edges(&mut self, cursor: &mut ThreadCursor, same: usize) -> Result<(), Stop> {
+        cursor.fresh.clear();
+        let mut caller = cursor.stack[..same]
+            .iter()
+            .rev()
+            .find(|frame| frame.shown)
+            .map_or((ROOT, 0), |frame| (frame.code.0, frame.offset));
+        for frame in cursor.stack[same..].iter().filter(|frame| frame.shown) {
+            let edge = (caller.0, caller.1, frame.code.0);
+            if !self.edges.known.contains(&edge) {
+                cursor.fresh.push(edge);
+            }
+            caller = (frame.code.0, frame.offset);
+        }
+        if cursor.fresh.is_empty() {
+            return Ok(());
+        }
+        let edges = &mut self.edges;
+        if edges.known.len() + edges.suspects.len() > MAX_EDGES {
+            edges.known.clear();
+            edges.suspects.clear();
+        }
+        let mut new = false;
+        for edge in cursor.fresh.drain(..) {
+            match edges.suspects.get(&edge) {
+                Some(copy) if *copy != edges.copies => {
+                    edges.suspects.remove(&edge);
+                    edges.known.insert(edge);
+                }
+                Some(_) => {}
+                None => {
+                    new |= !edges.known.contains(&edge);
+                    edges.suspects.insert(edge, edges.copies);
+                }
+            }
+        }
+        if new {
+            Err(Stop::Retry(Retry::Unconfirmed))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Adds the memory around `address` to the plan.
+    fn extend(&mut self, cursor: &mut ThreadCursor, address: u64) -> Result<(), Stop> {
+        let chunks = plan::chunks(&self.memory, &self.layout, cursor.thread.0);
+        self.counters.reads += 1 + chunks.len() as u64;
+        cursor.plan.extend(&self.layout, address, &chunks);
+        Ok(())
+    }
+}
+
+/// Why an attempt ended without a snapshot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stop {
+    Retry(Retry),
+    Reject(Reject),
+}
+
+impl Stop {
+    fn of_memory(error: MemoryError, retry: Retry) -> Stop {
+        match error {
+            MemoryError::Gone | MemoryError::NoPermission => Stop::Reject(Reject::Gone),
+            MemoryError::Unmapped(_) | MemoryError::Other(_) => Stop::Retry(retry),
+        }
+    }
+}

@@ -1,0 +1,479 @@
+//! One Python process, open for reading.
+
+use crate::code::{CodeId, CodeInfo, CodeTable};
+use crate::elf::{self, Landmarks};
+use crate::error::{OpenError, ReadError};
+use crate::layout::{
+    CurrentFrame, DebugOffsetsError, GilPlace, Layout, Version, parse_debug_offsets,
+};
+use crate::memory::{Memory, MemoryError, RemoteMemory, read_u32, read_u64};
+use crate::process::{self, Mapping};
+use crate::sample::{Counters, Edges, Limits};
+use sondage_model::{Pid, RemoteAddr, Tid};
+use std::collections::HashSet;
+
+/// What was found when a process was opened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RuntimeInfo {
+    /// Its version.
+    pub version: Version,
+    /// Words for it: `CPython 3.12.1`.
+    pub implementation: String,
+    /// Whether it is a build without the GIL. Such builds are refused today, so: `false`.
+    pub free_threaded: bool,
+    /// The binary or library that holds the interpreter, as the process sees it.
+    pub binary: String,
+    /// Where that file is loaded.
+    pub base: RemoteAddr,
+    /// Address of `_PyRuntime`.
+    pub runtime: RemoteAddr,
+    /// Whether the interpreter had begun to shut down.
+    pub finalizing: bool,
+}
+
+/// A thread that the interpreter knows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PythonThread {
+    /// The kernel's number; 0 while the thread has not run yet.
+    pub tid: Tid,
+    /// Its `PyThreadState`.
+    pub state: RemoteAddr,
+    /// Id of its interpreter: 0 is the main one.
+    pub interpreter: i64,
+    /// Address of its interpreter's state.
+    pub interpreter_state: RemoteAddr,
+    /// `threading.get_ident()`: the key in `threading._active`.
+    pub ident: u64,
+    /// Its name in `threading`, if it is known there.
+    pub name: Option<String>,
+}
+
+/// A GIL: who has it, and where it lies, so that a wait on an address inside can be told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Gil {
+    /// First address of its structure, that holds its condition variable and mutex.
+    pub start: RemoteAddr,
+    /// First address after it.
+    pub end: RemoteAddr,
+    /// Thread state of the thread that has it, or had it last.
+    pub last_holder: RemoteAddr,
+    /// Whether it is taken.
+    pub locked: bool,
+}
+
+impl Gil {
+    /// Whether `address` lies inside: a thread that waits there waits for this GIL.
+    #[must_use]
+    pub fn contains(&self, address: RemoteAddr) -> bool {
+        self.start <= address && address < self.end
+    }
+
+    /// The thread that has it now.
+    #[must_use]
+    pub fn holder(&self) -> Option<RemoteAddr> {
+        (self.locked && !self.last_holder.is_null()).then_some(self.last_holder)
+    }
+}
+
+/// One Python process image. After an `exec` the old `Target` reads garbage or nothing: open a
+/// new one.
+#[derive(Debug)]
+pub struct Target<M: Memory = RemoteMemory> {
+    pub(crate) memory: M,
+    pub(crate) layout: Layout,
+    pub(crate) codes: CodeTable,
+    pub(crate) code_type: u64,
+    pub(crate) counters: Counters,
+    pub(crate) limits: Limits,
+    pub(crate) edges: Edges,
+    pid: Pid,
+    info: RuntimeInfo,
+}
+
+/// Most interpreters of a process, and most threads of one, that are listed.
+const MAX_INTERPRETERS: usize = 10_000;
+const MAX_THREADS: usize = 200_000;
+/// How often a list is read again when it changed meanwhile.
+const LIST_TRIES: usize = 5;
+
+impl Target<RemoteMemory> {
+    /// Looks for a CPython in process `pid`.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; its [`hint`](OpenError::hint) says what to do.
+    pub fn open(pid: Pid) -> Result<Target, OpenError> {
+        let maps = process::mappings(pid).map_err(|error| match error.kind() {
+            std::io::ErrorKind::PermissionDenied => OpenError::NoPermission { pid },
+            _ => OpenError::Gone { pid },
+        })?;
+        let exe = process::executable(pid);
+        if maps.is_empty() {
+            return Err(if process::is_alive(pid) {
+                OpenError::NotReady { pid }
+            } else {
+                OpenError::Gone { pid }
+            });
+        }
+        let memory = RemoteMemory::new(pid);
+        let found = find_runtime(pid, &maps, &exe)?;
+        let Some(found) = found else {
+            return Err(if loading(&maps) {
+                OpenError::NotReady { pid }
+            } else {
+                OpenError::NotPython { pid, exe }
+            });
+        };
+        Target::with_memory(memory, pid, found)
+    }
+}
+
+/// Where a runtime was found, before it was looked into.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RuntimePlace {
+    /// The binary or library, as the process sees it.
+    pub binary: String,
+    /// Where that file is loaded.
+    pub base: RemoteAddr,
+    /// Address of `_PyRuntime`.
+    pub runtime: RemoteAddr,
+    /// Address of `Py_Version`, where the symbol exists.
+    pub version: Option<RemoteAddr>,
+}
+
+impl<M: Memory> Target<M> {
+    /// Opens a process through any [`Memory`], as a stored image in tests.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn with_memory(memory: M, pid: Pid, place: RuntimePlace) -> Result<Target<M>, OpenError> {
+        let layout = read_layout(&memory, pid, &place)?;
+        let runtime = place.runtime.0;
+        let fault = |error| OpenError::of_memory(error, pid);
+        let initialized =
+            read_u32(&memory, runtime + layout.runtime.initialized as u64).map_err(fault)?;
+        let finalizing =
+            read_u64(&memory, runtime + layout.runtime.finalizing as u64).map_err(fault)?;
+        if initialized == 0 {
+            return Err(OpenError::NotReady { pid });
+        }
+        let info = RuntimeInfo {
+            version: layout.version,
+            implementation: format!("CPython {}", layout.version),
+            free_threaded: false,
+            binary: place.binary,
+            base: place.base,
+            runtime: place.runtime,
+            finalizing: finalizing != 0,
+        };
+        let mut target = Target {
+            memory,
+            layout,
+            codes: CodeTable::default(),
+            code_type: 0,
+            counters: Counters::default(),
+            limits: Limits::default(),
+            edges: Edges::default(),
+            pid,
+            info,
+        };
+        // The tables fit only if the lists they lead to make sense.
+        match target.threads() {
+            Ok(threads) if !threads.is_empty() => Ok(target),
+            Ok(_) | Err(ReadError::Torn) => Err(OpenError::NotReady { pid }),
+            Err(ReadError::Gone) => Err(OpenError::Gone { pid }),
+            Err(ReadError::NoPermission) => Err(OpenError::NoPermission { pid }),
+        }
+    }
+
+    /// The process.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// What was found when it was opened.
+    #[must_use]
+    pub fn runtime(&self) -> &RuntimeInfo {
+        &self.info
+    }
+
+    /// The tables used to read it.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Counts of reads, re-reads, rejects and stops so far.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Limits of sampling: depth and re-reads.
+    pub fn limits_mut(&mut self) -> &mut Limits {
+        &mut self.limits
+    }
+
+    /// The code with this id; ids come from samples of this target.
+    #[must_use]
+    pub fn resolve(&self, code: CodeId) -> Option<&CodeInfo> {
+        self.codes.info(code)
+    }
+
+    /// How many different functions were seen.
+    #[must_use]
+    pub fn code_count(&self) -> usize {
+        self.codes.len()
+    }
+
+    /// Whether the interpreter has begun to shut down.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn is_finalizing(&self) -> Result<bool, ReadError> {
+        let at = self.info.runtime.0 + self.layout.runtime.finalizing as u64;
+        Ok(read_u64(&self.memory, at)? != 0)
+    }
+
+    /// The threads of every interpreter, newest first as CPython lists them.
+    ///
+    /// # Errors
+    /// [`ReadError::Torn`] when the lists changed under every read.
+    pub fn threads(&mut self) -> Result<Vec<PythonThread>, ReadError> {
+        let mut result = Err(ReadError::Torn);
+        for _ in 0..LIST_TRIES {
+            result = self.read_threads();
+            if !matches!(result, Err(ReadError::Torn)) {
+                break;
+            }
+        }
+        result
+    }
+
+    fn read_threads(&mut self) -> Result<Vec<PythonThread>, ReadError> {
+        let mut threads = Vec::new();
+        for (interpreter_state, interpreter) in self.interpreters()? {
+            let thread = &self.layout.thread;
+            let names = self.thread_names(interpreter_state);
+            let mut seen = HashSet::new();
+            let head = interpreter_state + self.layout.interpreter.threads_head as u64;
+            let mut at = read_u64(&self.memory, head)?;
+            let size = [thread.next, thread.interp, thread.thread_id, thread.native_thread_id]
+                .into_iter()
+                .max()
+                .unwrap_or(0)
+                + 8;
+            let mut bytes = vec![0; size];
+            while at != 0 {
+                if seen.len() >= MAX_THREADS || !seen.insert(at) || at % 8 != 0 {
+                    return Err(ReadError::Torn);
+                }
+                self.memory.read(RemoteAddr(at), &mut bytes)?;
+                let field = |offset| crate::memory::word(&bytes, offset).unwrap_or(0);
+                if field(thread.interp) != interpreter_state {
+                    return Err(ReadError::Torn);
+                }
+                let ident = field(thread.thread_id);
+                threads.push(PythonThread {
+                    tid: Tid(i32::try_from(field(thread.native_thread_id)).unwrap_or(0)),
+                    state: RemoteAddr(at),
+                    interpreter,
+                    interpreter_state: RemoteAddr(interpreter_state),
+                    ident,
+                    name: names.get(&ident).cloned(),
+                });
+                at = field(thread.next);
+            }
+        }
+        Ok(threads)
+    }
+
+    /// Addresses and ids of the interpreters.
+    fn interpreters(&self) -> Result<Vec<(u64, i64)>, ReadError> {
+        let layout = &self.layout.interpreter;
+        let mut found: Vec<(u64, i64)> = Vec::new();
+        let head = self.info.runtime.0 + self.layout.runtime.interpreters_head as u64;
+        let mut at = read_u64(&self.memory, head)?;
+        while at != 0 {
+            if found.len() >= MAX_INTERPRETERS
+                || found.iter().any(|(address, _)| *address == at)
+                || at % 8 != 0
+            {
+                return Err(ReadError::Torn);
+            }
+            let id = read_u64(&self.memory, at + layout.id as u64)? as i64;
+            if !(0..1 << 40).contains(&id) {
+                return Err(ReadError::Torn);
+            }
+            found.push((at, id));
+            at = read_u64(&self.memory, at + layout.next as u64)?;
+        }
+        Ok(found)
+    }
+
+    /// Address of the GIL that threads of this interpreter take.
+    pub(crate) fn gil_address(&self, interpreter_state: RemoteAddr) -> Result<u64, MemoryError> {
+        match self.layout.interpreter.gil {
+            GilPlace::InRuntime { at } => Ok(self.info.runtime.0 + at as u64),
+            GilPlace::Pointer { at } => read_u64(&self.memory, interpreter_state.0 + at as u64),
+        }
+    }
+
+    /// The GIL of this interpreter now.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn gil(&self, interpreter_state: RemoteAddr) -> Result<Gil, ReadError> {
+        let at = self.gil_address(interpreter_state)?;
+        let layout = &self.layout.gil;
+        Ok(Gil {
+            start: RemoteAddr(at),
+            end: RemoteAddr(at + layout.size as u64),
+            last_holder: RemoteAddr(read_u64(&self.memory, at + layout.last_holder as u64)?),
+            locked: read_u32(&self.memory, at + layout.locked as u64)? as i32 == 1,
+        })
+    }
+
+    /// Every GIL of the process, each once.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn gils(&self) -> Result<Vec<Gil>, ReadError> {
+        let mut gils: Vec<Gil> = Vec::new();
+        for (interpreter_state, _) in self.interpreters()? {
+            let gil = self.gil(RemoteAddr(interpreter_state))?;
+            if !gil.start.is_null() && gils.iter().all(|known| known.start != gil.start) {
+                gils.push(gil);
+            }
+        }
+        Ok(gils)
+    }
+
+    /// Where the current frame's pointer is kept for a thread: its address, after following the
+    /// `cframe` of 3.11 and 3.12.
+    pub(crate) fn current_frame_place(&self) -> CurrentFrame {
+        self.layout.thread.frame
+    }
+}
+
+/// Whether the dynamic loader is still at work: a program is mapped, but no C library yet.
+fn loading(maps: &[Mapping]) -> bool {
+    let has = |part: &str| {
+        maps.iter()
+            .any(|map| map.path.rsplit('/').next().is_some_and(|name| name.contains(part)))
+    };
+    has("ld-linux") && !has("libc.so") && !has("libc-")
+}
+
+fn find_runtime(
+    pid: Pid,
+    maps: &[Mapping],
+    exe: &str,
+) -> Result<Option<RuntimePlace>, OpenError> {
+    let exe = exe.strip_suffix(" (deleted)").unwrap_or(exe);
+    let is_python_library = |path: &str| {
+        path.rsplit('/')
+            .next()
+            .is_some_and(|name| name.starts_with("libpython"))
+    };
+    let mut tried = HashSet::new();
+    // The library first: the small program that loads it has an undefined `_PyRuntime` only.
+    let candidates = maps
+        .iter()
+        .filter(|map| is_python_library(&map.path))
+        .chain(maps.iter().filter(|map| map.path == exe));
+    let mut old = None;
+    for map in candidates {
+        if map.path.is_empty() || !tried.insert(map.path.clone()) {
+            continue;
+        }
+        let Ok(bytes) = process::mapped_file(pid, map) else {
+            continue;
+        };
+        let Some(marks) = elf::landmarks(&bytes) else {
+            continue;
+        };
+        let Some(place) = place(maps, &map.path, &marks) else {
+            continue;
+        };
+        if place.version.is_none() && old.is_none() && !self_described(pid, &place) {
+            old = Some(place);
+            continue;
+        }
+        return Ok(Some(place));
+    }
+    match old {
+        Some(place) => Err(OpenError::Unsupported {
+            pid,
+            version: None,
+            what: format!("a Python older than 3.11 ({})", place.binary),
+            why: "its structures are not known".to_owned(),
+        }),
+        None => Ok(None),
+    }
+}
+
+fn self_described(pid: Pid, place: &RuntimePlace) -> bool {
+    let mut cookie = [0; 8];
+    let memory = RemoteMemory::new(pid);
+    memory.read(place.runtime, &mut cookie).is_ok() && cookie == *b"xdebugpy"
+}
+
+/// The addresses of a file's landmarks in the process that has it mapped.
+pub(crate) fn place(maps: &[Mapping], path: &str, marks: &Landmarks) -> Option<RuntimePlace> {
+    let first = maps
+        .iter()
+        .filter(|map| map.path == path && map.file_offset == marks.base_offset)
+        .min_by_key(|map| map.start)?;
+    let bias = first.start.wrapping_sub(marks.base);
+    Some(RuntimePlace {
+        binary: path.to_owned(),
+        base: RemoteAddr(first.start),
+        runtime: RemoteAddr(marks.runtime?.wrapping_add(bias)),
+        version: marks
+            .version
+            .map(|address| RemoteAddr(address.wrapping_add(bias))),
+    })
+}
+
+fn read_layout(memory: &dyn Memory, pid: Pid, place: &RuntimePlace) -> Result<Layout, OpenError> {
+    let fault = |error| OpenError::of_memory(error, pid);
+    let unsupported = |version: Option<Version>, why: String| OpenError::Unsupported {
+        pid,
+        version,
+        what: version.map_or_else(|| "a Python".to_owned(), |version| format!("CPython {version}")),
+        why,
+    };
+    let mut bytes = vec![0; crate::layout::DEBUG_OFFSETS_SIZE];
+    memory.read(place.runtime, &mut bytes).map_err(fault)?;
+    match parse_debug_offsets(&bytes) {
+        Ok(layout) => return Ok(layout),
+        Err(DebugOffsetsError::NoCookie) => {}
+        Err(error) => {
+            let version = match &error {
+                DebugOffsetsError::UnknownVersion(version)
+                | DebugOffsetsError::PreRelease(version)
+                | DebugOffsetsError::FreeThreaded(version)
+                | DebugOffsetsError::Short(version)
+                | DebugOffsetsError::Insane { version, .. } => Some(*version),
+                DebugOffsetsError::NoCookie => None,
+            };
+            return Err(unsupported(version, error.to_string()));
+        }
+    }
+    let Some(at) = place.version else {
+        return Err(unsupported(None, "it is older than 3.11".to_owned()));
+    };
+    let hex = read_u64(memory, at.0).map_err(fault)?;
+    let version = Version::from_hex(hex as u32);
+    Layout::frozen(version).ok_or_else(|| {
+        unsupported(
+            Some(version),
+            if (version.major, version.minor) >= (3, 13) {
+                "its runtime does not describe itself as it should".to_owned()
+            } else {
+                "its structures are not known".to_owned()
+            },
+        )
+    })
+}
