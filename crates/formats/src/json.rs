@@ -1,0 +1,124 @@
+//! Writing JSON piece by piece, so that a large export never is one string.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use sondage_model::Nanos;
+
+/// A text as a JSON string.
+pub(crate) struct Quoted<'a>(pub &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        f.write_str("\"")?;
+        // U+2028 and U+2029 are legal in JSON but end a line in JavaScript.
+        while let Some(at) = rest.find(|c: char| {
+            matches!(c, '"' | '\\' | '\u{2028}' | '\u{2029}') || (c as u32) < 0x20 || c == '\u{7f}'
+        }) {
+            let (plain, special) = rest.split_at(at);
+            f.write_str(plain)?;
+            let mut chars = special.chars();
+            match chars.next() {
+                Some('"') => f.write_str("\\\"")?,
+                Some('\\') => f.write_str("\\\\")?,
+                Some('\n') => f.write_str("\\n")?,
+                Some('\t') => f.write_str("\\t")?,
+                Some(c) => write!(f, "\\u{:04x}", c as u32)?,
+                None => {}
+            }
+            rest = chars.as_str();
+        }
+        f.write_str(rest)?;
+        f.write_str("\"")
+    }
+}
+
+/// A time in milliseconds with all its nanoseconds: `1.5`, `0.000001`.
+pub(crate) struct Millis(pub Nanos);
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        decimal(f, self.0.0, 6)
+    }
+}
+
+/// A time in microseconds with all its nanoseconds.
+pub(crate) struct Micros(pub Nanos);
+
+impl fmt::Display for Micros {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        decimal(f, self.0.0, 3)
+    }
+}
+
+fn decimal(f: &mut fmt::Formatter<'_>, value: u64, places: u32) -> fmt::Result {
+    let unit = 10u64.pow(places);
+    let (whole, mut part) = (value / unit, value % unit);
+    if part == 0 {
+        return write!(f, "{whole}");
+    }
+    let mut width = places as usize;
+    while part % 10 == 0 {
+        part /= 10;
+        width -= 1;
+    }
+    write!(f, "{whole}.{part:0width$}")
+}
+
+/// Writes the items of a JSON array, one `write` call each, with commas between.
+pub(crate) fn array<T>(
+    out: &mut dyn Write,
+    items: impl IntoIterator<Item = T>,
+    mut write: impl FnMut(&mut dyn Write, T) -> io::Result<()>,
+) -> io::Result<()> {
+    out.write_all(b"[")?;
+    for (index, item) in items.into_iter().enumerate() {
+        if index > 0 {
+            out.write_all(b",")?;
+        }
+        write(out, item)?;
+    }
+    out.write_all(b"]")
+}
+
+/// Writes `"key":[…]` of things that print as JSON.
+pub(crate) fn column<T: fmt::Display>(
+    out: &mut dyn Write,
+    key: &str,
+    items: impl IntoIterator<Item = T>,
+) -> io::Result<()> {
+    write!(out, "{}:", Quoted(key))?;
+    array(out, items, |out, item| write!(out, "{item}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn times_keep_every_nanosecond() {
+        let shown = |n| (Millis(Nanos(n)).to_string(), Micros(Nanos(n)).to_string());
+        assert_eq!(shown(0), ("0".into(), "0".into()));
+        assert_eq!(shown(1), ("0.000001".into(), "0.001".into()));
+        assert_eq!(shown(1_500_000), ("1.5".into(), "1500".into()));
+        assert_eq!(
+            shown(u64::MAX),
+            (
+                "18446744073709.551615".into(),
+                "18446744073709551.615".into()
+            )
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_back(text in any::<String>()) {
+            let json = Quoted(&text).to_string();
+            let line_ends = json.contains(['\n', '\u{2028}', '\u{2029}']);
+            prop_assert!(!line_ends);
+            prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+        }
+    }
+}
