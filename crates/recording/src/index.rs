@@ -1,0 +1,295 @@
+//! Which chunks a recording has: from its footer, or by scan.
+
+use rustc_hash::FxHashMap;
+use sondage_model::schema::Table;
+
+use crate::chunk::{
+    self, CHUNK_MAGIC, ChunkRef, FLAG_ZSTD, HEAD_LENGTH, HEADER_LENGTH, Header, Kind, MAGIC,
+    TRAILER_LENGTH, VERSION,
+};
+use crate::codec_index;
+use crate::error::{ChunkError, OpenError};
+use crate::ipc::{Batch, Layout};
+use crate::store::Store;
+
+/// The chunks of a recording in the order of the file, those of the footer left out, and the
+/// columns of their tables.
+pub(crate) struct Index {
+    pub chunks: Vec<ChunkRef>,
+    pub layouts: FxHashMap<u16, Layout>,
+    /// How the chunks were found, where not from the footer.
+    pub scan: Option<Scan>,
+    pub head_damaged: bool,
+}
+
+/// What a scan met.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Scan {
+    /// Bytes within the file that belong to no whole chunk.
+    pub damaged_bytes: u64,
+    /// In how many places.
+    pub damaged_places: u64,
+    /// Bytes after the last whole chunk.
+    pub cut_bytes: u64,
+    /// Chunks that were written and are not there, as their numbers tell.
+    pub lost_chunks: u64,
+    /// Whether the file was finished, and only its footer is damaged.
+    pub finished: bool,
+}
+
+impl Index {
+    /// Finds the chunks of a recording called `name`.
+    pub fn load(store: &dyn Store, name: &str) -> Result<Index, OpenError> {
+        let head_damaged = check_head(store, name)?;
+        let (chunks, scan) = match from_footer(store) {
+            Some(chunks) => (chunks, None),
+            None => {
+                let (chunks, scan) = scan(store).map_err(|source| OpenError::Io {
+                    path: name.to_owned(),
+                    source,
+                })?;
+                (chunks, Some(scan))
+            }
+        };
+        let mut layouts = FxHashMap::default();
+        for chunk in chunks
+            .iter()
+            .filter(|c| c.header.kind == Kind::Schema as u8)
+        {
+            let layout = read_payload(store, chunk).and_then(|bytes| Layout::parse(&bytes));
+            if let Ok(layout) = layout {
+                layouts.entry(chunk.header.table).or_insert(layout);
+            }
+        }
+        // Where a schema was lost, the tables are as this version writes them.
+        for table in Table::WRITTEN {
+            layouts
+                .entry(table as u16)
+                .or_insert_with(|| Layout::of(table));
+        }
+        Ok(Index {
+            chunks,
+            layouts,
+            scan,
+            head_damaged,
+        })
+    }
+
+    /// The rows of a chunk, given to `read`.
+    pub fn rows<T>(
+        &self,
+        store: &dyn Store,
+        chunk: &ChunkRef,
+        read: impl FnOnce(&Batch<'_>) -> Result<T, ChunkError>,
+    ) -> Result<T, ChunkError> {
+        let bytes = read_payload(store, chunk)?;
+        let layout = self
+            .layouts
+            .get(&chunk.header.table)
+            .ok_or(ChunkError::Message("its table is unknown"))?;
+        let batch = Batch::parse(&bytes, layout)?;
+        if batch.rows != chunk.header.rows as usize {
+            return Err(ChunkError::Message(
+                "it has not as many rows as its header says",
+            ));
+        }
+        read(&batch)
+    }
+}
+
+/// Checks the first bytes; whether they are damaged, but recognisable.
+fn check_head(store: &dyn Store, name: &str) -> Result<bool, OpenError> {
+    let path = || name.to_owned();
+    let length = store.length();
+    if length == 0 {
+        return Err(OpenError::Empty { path: path() });
+    }
+    let start = store
+        .read(0, length.min(HEAD_LENGTH as u64) as usize)
+        .map_err(|source| OpenError::Io {
+            path: path(),
+            source,
+        })?;
+    let magic = &start[..start.len().min(MAGIC.len())];
+    if !MAGIC.starts_with(magic) {
+        return Err(OpenError::NotARecording {
+            path: path(),
+            found: start.escape_ascii().to_string(),
+        });
+    }
+    if start.len() < HEAD_LENGTH {
+        return Err(OpenError::CutHead {
+            path: path(),
+            length,
+            needed: HEAD_LENGTH as u64,
+        });
+    }
+    let mut crc = [0; 4];
+    crc.copy_from_slice(&start[12..]);
+    if crc32fast::hash(&start[..12]) != u32::from_le_bytes(crc) {
+        return Ok(true);
+    }
+    let version = u16::from_le_bytes([start[8], start[9]]);
+    if version > VERSION {
+        return Err(OpenError::NewerVersion {
+            path: path(),
+            found: version,
+            known: VERSION,
+        });
+    }
+    Ok(false)
+}
+
+/// The payload of a chunk: checked, decompressed.
+pub(crate) fn read_payload(store: &dyn Store, chunk: &ChunkRef) -> Result<Vec<u8>, ChunkError> {
+    let header = &chunk.header;
+    let payload = store
+        .read(
+            chunk.offset.saturating_add(HEADER_LENGTH as u64),
+            header.payload_length as usize,
+        )
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => ChunkError::Cut,
+            _ => ChunkError::Io(error.to_string()),
+        })?;
+    if crc32fast::hash(&payload) != header.payload_crc {
+        return Err(ChunkError::Checksum);
+    }
+    if header.flags & FLAG_ZSTD == 0 {
+        return Ok(payload);
+    }
+    header.check()?;
+    let mut raw = vec![0; header.raw_length as usize];
+    let length = zstd::bulk::decompress_to_buffer(&payload, &mut raw[..])
+        .map_err(|_| ChunkError::Compression)?;
+    if length != raw.len() {
+        return Err(ChunkError::Compression);
+    }
+    Ok(raw)
+}
+
+/// The chunks that the footer tells of, if there is a footer and it makes sense.
+fn from_footer(store: &dyn Store) -> Option<Vec<ChunkRef>> {
+    let end = store
+        .length()
+        .checked_sub(TRAILER_LENGTH as u64)
+        .filter(|end| *end >= HEAD_LENGTH as u64)?;
+    let mut trailer = [0; TRAILER_LENGTH];
+    store.read_at(end, &mut trailer).ok()?;
+    let footer = chunk::footer_offset(&trailer)?;
+    let mut chunks = Vec::new();
+    let mut layout = None;
+    let mut at = footer;
+    while at < end {
+        let chunk = ChunkRef {
+            offset: at,
+            header: Header::decode(&store.read(at, HEADER_LENGTH).ok()?).ok()?,
+        };
+        if chunk.header.table != Table::Index as u16 || chunk.end() > end {
+            return None;
+        }
+        let payload = read_payload(store, &chunk).ok()?;
+        if chunk.header.kind == Kind::Schema as u8 {
+            layout = Some(Layout::parse(&payload).ok()?);
+        } else {
+            let batch = Batch::parse(&payload, layout.as_ref()?).ok()?;
+            codec_index::decode(&batch, &mut chunks).ok()?;
+        }
+        at = chunk.end();
+    }
+    // Chunks lie in order, apart, and before the footer.
+    let mut before = HEAD_LENGTH as u64;
+    for chunk in &chunks {
+        if chunk.offset < before || chunk.end() > footer {
+            return None;
+        }
+        before = chunk.end();
+    }
+    chunks.retain(|chunk| chunk.header.table != Table::Index as u16);
+    Some(chunks)
+}
+
+/// Bytes looked at in one step when searching for the next chunk.
+const WINDOW: usize = 1 << 20;
+
+/// Finds the whole chunks of a file without a footer.
+fn scan(store: &dyn Store) -> std::io::Result<(Vec<ChunkRef>, Scan)> {
+    let length = store.length();
+    let mut chunks: Vec<ChunkRef> = Vec::new();
+    let mut scan = Scan::default();
+    // Chunks that claim long payloads could make us check the same bytes again and again.
+    let mut checks_left = length.saturating_mul(4).saturating_add(1 << 26);
+    let mut at = HEAD_LENGTH as u64;
+    let mut whole_end = at;
+    let mut next_sequence = 0;
+    while at < length {
+        let Some(found) = next_magic(store, at)? else {
+            break;
+        };
+        let header = if found + HEADER_LENGTH as u64 <= length {
+            Header::decode(&store.read(found, HEADER_LENGTH)?).ok()
+        } else {
+            None
+        };
+        let Some(header) = header else {
+            at = found + 1;
+            continue;
+        };
+        let chunk = ChunkRef {
+            offset: found,
+            header,
+        };
+        let payload_length = u64::from(header.payload_length);
+        let whole = chunk.end() <= length && {
+            if checks_left < payload_length {
+                // Give up on what lies inside of it, not on what comes after.
+                at = chunk.end();
+                continue;
+            }
+            checks_left -= payload_length;
+            let payload =
+                store.read(found + HEADER_LENGTH as u64, header.payload_length as usize)?;
+            crc32fast::hash(&payload) == header.payload_crc
+        };
+        if !whole {
+            // A torn chunk may be followed by whole ones within the length that it claims.
+            at = found + 1;
+            continue;
+        }
+        if found > whole_end {
+            scan.damaged_bytes += found - whole_end;
+            scan.damaged_places += 1;
+        }
+        scan.lost_chunks += u64::from(header.sequence.saturating_sub(next_sequence));
+        next_sequence = header.sequence.saturating_add(1);
+        whole_end = chunk.end();
+        at = whole_end;
+        if header.table == Table::Index as u16 {
+            scan.finished = true;
+        } else {
+            chunks.push(chunk);
+        }
+    }
+    scan.cut_bytes = length - whole_end.min(length);
+    Ok((chunks, scan))
+}
+
+/// Where the next chunk may begin, from `at` on.
+fn next_magic(store: &dyn Store, mut at: u64) -> std::io::Result<Option<u64>> {
+    let length = store.length();
+    // The common case: right here.
+    let mut window = 64;
+    while at + CHUNK_MAGIC.len() as u64 <= length {
+        let part = (length - at).min(window as u64) as usize;
+        let bytes = store.read(at, part)?;
+        let found = bytes
+            .windows(CHUNK_MAGIC.len())
+            .position(|window| window == CHUNK_MAGIC);
+        if let Some(found) = found {
+            return Ok(Some(at + found as u64));
+        }
+        at += (part - (CHUNK_MAGIC.len() - 1)) as u64;
+        window = WINDOW;
+    }
+    Ok(None)
+}

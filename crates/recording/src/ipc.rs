@@ -1,0 +1,437 @@
+//! Arrow IPC messages of flat tables without nulls: the payloads of chunks.
+//!
+//! Messages are written and read through Arrow's own flatbuffer types; the columns' bytes we
+//! handle ourselves, because every length in a file is a claim to be checked before it is used,
+//! and Arrow's reader asserts where we must return an error.
+
+use std::borrow::Cow;
+
+use arrow_ipc::{
+    Buffer, FieldNode, Message, MessageArgs, MessageHeader, MetadataVersion, Precision,
+    RecordBatch, RecordBatchArgs, Type,
+};
+use arrow_schema::DataType;
+use flatbuffers::FlatBufferBuilder;
+use sondage_model::schema::Table;
+
+use crate::error::ChunkError;
+
+/// Marks an encapsulated message; its length follows.
+const CONTINUATION: [u8; 4] = [0xff; 4];
+/// Buffers begin at multiples of this.
+const ALIGNMENT: usize = 8;
+
+/// The column types in use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ColumnType {
+    U8,
+    U16,
+    U32,
+    I32,
+    U64,
+    I64,
+    F64,
+    Utf8,
+}
+
+impl ColumnType {
+    pub fn of(data_type: &DataType) -> Option<ColumnType> {
+        Some(match data_type {
+            DataType::UInt8 => ColumnType::U8,
+            DataType::UInt16 => ColumnType::U16,
+            DataType::UInt32 => ColumnType::U32,
+            DataType::Int32 => ColumnType::I32,
+            DataType::UInt64 => ColumnType::U64,
+            DataType::Int64 => ColumnType::I64,
+            DataType::Float64 => ColumnType::F64,
+            DataType::Utf8 => ColumnType::Utf8,
+            _ => return None,
+        })
+    }
+
+    /// Bytes a value; of strings, bytes an offset.
+    fn width(self) -> usize {
+        match self {
+            ColumnType::U8 => 1,
+            ColumnType::U16 => 2,
+            ColumnType::U32 | ColumnType::I32 | ColumnType::Utf8 => 4,
+            ColumnType::U64 | ColumnType::I64 | ColumnType::F64 => 8,
+        }
+    }
+}
+
+/// The columns of a stored table: names and types, in order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Layout(Vec<(String, ColumnType)>);
+
+impl Layout {
+    /// As this version writes it.
+    pub fn of(table: Table) -> Layout {
+        Layout(
+            table
+                .schema()
+                .fields()
+                .iter()
+                .filter_map(|field| {
+                    Some((field.name().clone(), ColumnType::of(field.data_type())?))
+                })
+                .collect(),
+        )
+    }
+
+    /// From a schema message. Columns from the first one of an unknown type on are left out:
+    /// where their buffers lie cannot be known, and columns are only ever added at the end.
+    pub fn parse(bytes: &[u8]) -> Result<Layout, ChunkError> {
+        let (message, _) = message(bytes)?;
+        let schema = message
+            .header_as_schema()
+            .ok_or(ChunkError::Message("it is no schema"))?;
+        let fields = schema
+            .fields()
+            .ok_or(ChunkError::Message("it has no fields"))?;
+        let mut columns = Vec::new();
+        for field in fields {
+            let column_type =
+                match field.type_type() {
+                    Type::Int => field.type_as_int().and_then(|int| {
+                        match (int.bitWidth(), int.is_signed()) {
+                            (8, false) => Some(ColumnType::U8),
+                            (16, false) => Some(ColumnType::U16),
+                            (32, false) => Some(ColumnType::U32),
+                            (32, true) => Some(ColumnType::I32),
+                            (64, false) => Some(ColumnType::U64),
+                            (64, true) => Some(ColumnType::I64),
+                            _ => None,
+                        }
+                    }),
+                    Type::FloatingPoint => field
+                        .type_as_floating_point()
+                        .filter(|float| float.precision() == Precision::DOUBLE)
+                        .map(|_| ColumnType::F64),
+                    Type::Utf8 => Some(ColumnType::Utf8),
+                    _ => None,
+                };
+            let plain =
+                field.dictionary().is_none() && field.children().is_none_or(|c| c.is_empty());
+            match (field.name(), column_type) {
+                (Some(name), Some(column_type)) if plain => {
+                    columns.push((name.to_owned(), column_type));
+                }
+                _ => break,
+            }
+        }
+        Ok(Layout(columns))
+    }
+}
+
+/// The schema message of a table.
+pub(crate) fn schema_message(table: Table) -> Vec<u8> {
+    let mut fbb = FlatBufferBuilder::new();
+    let schema = table.schema();
+    let schema = arrow_ipc::convert::IpcSchemaEncoder::new()
+        .schema_to_fb_offset(&mut fbb, &schema)
+        .as_union_value();
+    let message = Message::create(
+        &mut fbb,
+        &MessageArgs {
+            version: MetadataVersion::V5,
+            header_type: MessageHeader::Schema,
+            header: Some(schema),
+            bodyLength: 0,
+            custom_metadata: None,
+        },
+    );
+    fbb.finish(message, None);
+    encapsulate(fbb.finished_data(), Vec::new())
+}
+
+/// Puts the length before a message's metadata and its body after it.
+fn encapsulate(metadata: &[u8], mut body: Vec<u8>) -> Vec<u8> {
+    let length = metadata.len().next_multiple_of(ALIGNMENT);
+    let mut out = Vec::with_capacity(8 + length + body.len());
+    out.extend_from_slice(&CONTINUATION);
+    out.extend_from_slice(&(length as u32).to_le_bytes());
+    out.extend_from_slice(metadata);
+    out.resize(8 + length, 0);
+    out.append(&mut body);
+    out
+}
+
+/// Builds a record batch message column by column.
+pub(crate) struct BatchEncoder {
+    table: Table,
+    rows: usize,
+    body: Vec<u8>,
+    types: Vec<ColumnType>,
+    buffers: Vec<Buffer>,
+}
+
+/// A message, and where its parts with different statistics begin: a compressor does well to
+/// start anew there.
+pub(crate) struct Encoded {
+    pub bytes: Vec<u8>,
+    pub cuts: Vec<usize>,
+    pub rows: usize,
+}
+
+macro_rules! fixed_columns {
+    ($($name:ident $variant:ident $type:ty;)*) => {$(
+        pub fn $name(&mut self, values: impl Iterator<Item = $type>) {
+            let start = self.body.len();
+            for value in values {
+                self.body.extend_from_slice(&value.to_le_bytes());
+            }
+            self.types.push(ColumnType::$variant);
+            self.buffers.push(Buffer::new(start as i64, 0));
+            self.close_buffer(start);
+        }
+    )*};
+}
+
+impl BatchEncoder {
+    pub fn new(table: Table, rows: usize) -> BatchEncoder {
+        BatchEncoder {
+            table,
+            rows,
+            body: Vec::new(),
+            types: Vec::new(),
+            buffers: Vec::new(),
+        }
+    }
+
+    fixed_columns! {
+        u8 U8 u8;
+        u16 U16 u16;
+        u32 U32 u32;
+        i32 I32 i32;
+        u64 U64 u64;
+        i64 I64 i64;
+        f64 F64 f64;
+    }
+
+    pub fn utf8<'a>(&mut self, values: impl Iterator<Item = &'a str> + Clone) {
+        let start = self.body.len();
+        let mut end = 0u32;
+        self.body.extend_from_slice(&end.to_le_bytes());
+        for text in values.clone() {
+            end += text.len() as u32;
+            self.body.extend_from_slice(&end.to_le_bytes());
+        }
+        self.types.push(ColumnType::Utf8);
+        self.buffers.push(Buffer::new(start as i64, 0));
+        self.close_buffer(start);
+        let start = self.body.len();
+        for text in values {
+            self.body.extend_from_slice(text.as_bytes());
+        }
+        self.close_buffer(start);
+    }
+
+    fn close_buffer(&mut self, start: usize) {
+        let length = self.body.len() - start;
+        self.buffers.push(Buffer::new(start as i64, length as i64));
+        self.body
+            .resize(self.body.len().next_multiple_of(ALIGNMENT), 0);
+    }
+
+    pub fn finish(self) -> Encoded {
+        debug_assert_eq!(
+            Layout::of(self.table)
+                .0
+                .iter()
+                .map(|c| c.1)
+                .collect::<Vec<_>>(),
+            self.types,
+            "the columns of {} are those of its schema",
+            self.table.name()
+        );
+        let mut fbb = FlatBufferBuilder::with_capacity(1024);
+        let nodes = vec![FieldNode::new(self.rows as i64, 0); self.types.len()];
+        let nodes = fbb.create_vector(&nodes);
+        let buffers = fbb.create_vector(&self.buffers);
+        let batch = RecordBatch::create(
+            &mut fbb,
+            &RecordBatchArgs {
+                length: self.rows as i64,
+                nodes: Some(nodes),
+                buffers: Some(buffers),
+                ..RecordBatchArgs::default()
+            },
+        );
+        let message = Message::create(
+            &mut fbb,
+            &MessageArgs {
+                version: MetadataVersion::V5,
+                header_type: MessageHeader::RecordBatch,
+                header: Some(batch.as_union_value()),
+                bodyLength: self.body.len() as i64,
+                custom_metadata: None,
+            },
+        );
+        fbb.finish(message, None);
+        let body_length = self.body.len();
+        let bytes = encapsulate(fbb.finished_data(), self.body);
+        let body_start = bytes.len() - body_length;
+        let mut cuts: Vec<usize> = self
+            .buffers
+            .iter()
+            .filter(|buffer| buffer.length() > 0)
+            .map(|buffer| body_start + buffer.offset() as usize)
+            .collect();
+        cuts.push(bytes.len());
+        Encoded {
+            bytes,
+            cuts,
+            rows: self.rows,
+        }
+    }
+}
+
+/// The verified message at the start of `bytes`, and its body.
+fn message(bytes: &[u8]) -> Result<(Message<'_>, &[u8]), ChunkError> {
+    let rest = bytes
+        .strip_prefix(&CONTINUATION)
+        .ok_or(ChunkError::Message("it does not begin as one"))?;
+    let (length, rest) = rest
+        .split_first_chunk::<4>()
+        .ok_or(ChunkError::Message("it has no length"))?;
+    let length = u32::from_le_bytes(*length) as usize;
+    let (metadata, body) = rest
+        .split_at_checked(length)
+        .ok_or(ChunkError::Message("its metadata is cut"))?;
+    let message = arrow_ipc::root_as_message(metadata)
+        .map_err(|_| ChunkError::Message("its metadata is no valid flatbuffer"))?;
+    Ok((message, body))
+}
+
+/// The bytes of one column.
+#[derive(Clone, Debug)]
+pub(crate) enum Column<'a> {
+    /// Little-endian values.
+    Fixed(ColumnType, Cow<'a, [u8]>),
+    /// Offsets into the text, one more than rows.
+    Utf8(&'a [u8], &'a [u8]),
+}
+
+/// A record batch whose columns are known to lie within its bytes.
+#[derive(Debug)]
+pub(crate) struct Batch<'a> {
+    pub rows: usize,
+    columns: Vec<(String, Column<'a>)>,
+}
+
+macro_rules! fixed_getters {
+    ($($name:ident $variant:ident $type:ty;)*) => {$(
+        pub fn $name(&self, name: &'static str) -> Result<impl ExactSizeIterator<Item = $type> + Clone + '_, ChunkError> {
+            match self.column(name) {
+                Some(Column::Fixed(ColumnType::$variant, bytes)) => {
+                    let (values, _) = bytes.as_chunks::<{ size_of::<$type>() }>();
+                    Ok(values.iter().map(|value| <$type>::from_le_bytes(*value)))
+                }
+                _ => Err(ChunkError::Column(name)),
+            }
+        }
+    )*};
+}
+
+impl<'a> Batch<'a> {
+    /// Reads a record batch message whose columns are those of `layout`.
+    pub fn parse(bytes: &'a [u8], layout: &Layout) -> Result<Batch<'a>, ChunkError> {
+        let (message, body) = message(bytes)?;
+        let batch = message
+            .header_as_record_batch()
+            .ok_or(ChunkError::Message("it is no record batch"))?;
+        if batch.compression().is_some() {
+            return Err(ChunkError::Message("its buffers are compressed"));
+        }
+        let rows = usize::try_from(batch.length())
+            .ok()
+            .filter(|rows| *rows <= crate::chunk::MAX_ROWS as usize)
+            .ok_or(ChunkError::Message("it has too many rows"))?;
+        let buffers = batch
+            .buffers()
+            .ok_or(ChunkError::Message("it has no buffers"))?;
+        let nodes = batch
+            .nodes()
+            .ok_or(ChunkError::Message("it has no nodes"))?;
+        let buffer = |index: usize, least: usize| -> Result<&'a [u8], ChunkError> {
+            if index >= buffers.len() {
+                return Err(ChunkError::Message("it has too few buffers"));
+            }
+            let buffer = buffers.get(index);
+            let start = usize::try_from(buffer.offset()).ok();
+            let length = usize::try_from(buffer.length()).ok();
+            start
+                .zip(length)
+                .and_then(|(start, length)| body.get(start..start.checked_add(length)?))
+                .and_then(|bytes| bytes.get(..least))
+                .ok_or(ChunkError::Message("a buffer lies outside it"))
+        };
+        let mut at = 0;
+        let mut columns = Vec::with_capacity(layout.0.len());
+        for (index, (name, column_type)) in layout.0.iter().enumerate() {
+            if index >= nodes.len() {
+                return Err(ChunkError::Message("it has too few columns"));
+            }
+            let node = nodes.get(index);
+            if node.null_count() != 0 || node.length() != batch.length() {
+                return Err(ChunkError::Message("a column has nulls or another length"));
+            }
+            let column = match column_type {
+                ColumnType::Utf8 => {
+                    let offsets = buffer(at + 1, (rows + 1) * 4)?;
+                    let (offsets_checked, _) = offsets.as_chunks::<4>();
+                    let mut before = 0;
+                    for offset in offsets_checked {
+                        let offset = u32::from_le_bytes(*offset);
+                        if offset < before {
+                            return Err(ChunkError::Message("its offsets go back"));
+                        }
+                        before = offset;
+                    }
+                    let text = buffer(at + 2, before as usize)?;
+                    at += 3;
+                    Column::Utf8(offsets, text)
+                }
+                fixed => {
+                    let bytes = buffer(at + 1, rows * fixed.width())?;
+                    at += 2;
+                    Column::Fixed(*fixed, Cow::Borrowed(bytes))
+                }
+            };
+            columns.push((name.clone(), column));
+        }
+        Ok(Batch { rows, columns })
+    }
+
+    fn column(&self, name: &str) -> Option<&Column<'a>> {
+        self.columns
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, column)| column)
+    }
+
+    fixed_getters! {
+        u8 U8 u8;
+        u16 U16 u16;
+        u32 U32 u32;
+        i32 I32 i32;
+        u64 U64 u64;
+        i64 I64 i64;
+        f64 F64 f64;
+    }
+
+    /// The texts of a column; bytes that are not UTF-8 are replaced.
+    pub fn utf8(
+        &self,
+        name: &'static str,
+    ) -> Result<impl Iterator<Item = Cow<'a, str>> + '_, ChunkError> {
+        let Some(Column::Utf8(offsets, text)) = self.column(name) else {
+            return Err(ChunkError::Column(name));
+        };
+        let (offsets, _) = offsets.as_chunks::<4>();
+        let offset = |index: usize| u32::from_le_bytes(offsets[index]) as usize;
+        Ok((0..self.rows)
+            .map(move |row| String::from_utf8_lossy(&text[offset(row)..offset(row + 1)])))
+    }
+}

@@ -1,0 +1,624 @@
+//! Reading a recording.
+
+use std::sync::{Arc, OnceLock};
+
+use rustc_hash::FxHashMap;
+use sondage_model::schema::Table;
+use sondage_model::tiles::summarize;
+use sondage_model::{
+    BlockSpan, ClockRow, CounterRow, Dictionary, FileId, LossRow, MessageRow, Nanos, ProcessId,
+    RecordingInfo, SampleColumns, Source, SourceError, StackId, State, SummaryRow, TaskId,
+    ThreadId, TileRow, Time, TimeRange,
+};
+
+use crate::cache::{Cache, Decoded, Part};
+use crate::chunk::{ChunkRef, FLAG_RELATIVE_WEIGHTS, Kind};
+use crate::codec;
+use crate::codec_dictionary::DictionaryLoader;
+use crate::error::{ChunkError, OpenError};
+use crate::index::Index;
+use crate::lod::{self, TileCollector, TileRun};
+use crate::recovery::Recovery;
+use crate::store::{Memory, Store};
+
+/// Decoded parts that are kept, in bytes.
+const CACHE_BYTES: usize = 96 << 20;
+/// The most rows of a block, whatever its chunks claim: a block is decoded as a whole.
+const BLOCK_MOST_ROWS: u64 = 1 << 20;
+/// More widths of tiles than this are not believed.
+const MOST_WIDTHS: usize = 8;
+
+/// A recording that is read where it lies: dictionary and small tables in memory, samples and level
+/// of detail decoded on demand and kept within a bound.
+pub struct Recording {
+    store: Box<dyn Store>,
+    index: Index,
+    info: RecordingInfo,
+    dictionary: Dictionary,
+    /// What stands for a stack or thread whose row was lost; only in damaged files.
+    lost: Option<(StackId, ThreadId)>,
+    tile_widths: Vec<Nanos>,
+    spans: Vec<BlockSpan>,
+    blocks: Vec<Block>,
+    counters: Vec<usize>,
+    texts: FxHashMap<FileId, usize>,
+    messages: Vec<MessageRow>,
+    losses: Vec<LossRow>,
+    clock: Vec<ClockRow>,
+    range: TimeRange,
+    recovery: Recovery,
+    recovered: Option<String>,
+    cache: Cache,
+    totals: OnceLock<Arc<[SummaryRow]>>,
+}
+
+/// Which chunks make up a block of samples, as positions in the index.
+#[derive(Default)]
+struct Block {
+    samples: Vec<usize>,
+    summary: Option<usize>,
+    /// By position in the widths.
+    tiles: Vec<Option<usize>>,
+    threads: u64,
+}
+
+impl std::fmt::Debug for Recording {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recording")
+            .field("info", &self.info)
+            .field("blocks", &self.spans.len())
+            .field("range", &self.range)
+            .field("recovered", &self.recovered)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Recording {
+    /// Reads a recording from memory.
+    ///
+    /// # Errors
+    /// When the bytes are no recording, or one of a later version.
+    pub fn from_bytes(bytes: impl Into<Arc<[u8]>>) -> Result<Recording, OpenError> {
+        Recording::from_store(Box::new(Memory(bytes.into())), "the recording")
+    }
+
+    pub(crate) fn from_store(store: Box<dyn Store>, name: &str) -> Result<Recording, OpenError> {
+        let index = Index::load(store.as_ref(), name)?;
+        let mut loader = Loader::new(store.as_ref(), &index);
+        loader
+            .load()
+            .map_err(|(table, error)| OpenError::Inconsistent {
+                path: name.to_owned(),
+                what: table.name().to_owned(),
+                why: error.to_string(),
+            })?;
+        let Loader {
+            info,
+            mut dictionary,
+            mut tile_widths,
+            messages,
+            losses,
+            clock,
+            counters,
+            texts,
+            mut recovery,
+            ..
+        } = loader;
+        recovery.made_up_rows = dictionary.made_up;
+        let lost = recovery.is_damaged().then(|| dictionary.lost());
+        tile_widths.retain(|width| *width > Nanos::ZERO);
+        tile_widths.sort_unstable();
+        tile_widths.dedup();
+        if tile_widths.is_empty() || tile_widths.len() > MOST_WIDTHS {
+            tile_widths = lod::tile_widths(info.interval);
+        }
+        let (spans, blocks) = blocks_of(&index.chunks, &tile_widths);
+        let range = range_of(&spans, counters.iter().map(|at| &index.chunks[*at]));
+        let recovered = recovery.sentence();
+        Ok(Recording {
+            info,
+            dictionary: dictionary.finish(),
+            lost,
+            tile_widths,
+            spans,
+            blocks,
+            counters,
+            texts,
+            messages,
+            losses,
+            clock,
+            range,
+            recovery,
+            recovered,
+            cache: Cache::new(CACHE_BYTES),
+            totals: OnceLock::new(),
+            index,
+            store,
+        })
+    }
+
+    /// What had to be done to read it, as a sentence for the user: `None` for a whole file.
+    #[must_use]
+    pub fn recovered(&self) -> Option<&str> {
+        self.recovered.as_deref()
+    }
+
+    /// The figures behind [`Recording::recovered`].
+    #[must_use]
+    pub fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    /// Length of the file in bytes, when it was opened.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.store.length()
+    }
+
+    /// All samples summed by thread, stack, task and state. From the summaries of the blocks, so
+    /// that no sample is read; kept.
+    ///
+    /// # Errors
+    /// When a block can neither be read from its summary nor from its samples.
+    pub fn totals(&self) -> Result<Arc<[SummaryRow]>, SourceError> {
+        if let Some(totals) = self.totals.get() {
+            return Ok(Arc::clone(totals));
+        }
+        let mut sums: FxHashMap<(ThreadId, StackId, TaskId, State), (u64, Nanos)> =
+            FxHashMap::default();
+        for block in 0..self.blocks.len() {
+            for row in self.summary(block)?.iter() {
+                let key = (row.thread, row.stack, row.task, row.state);
+                let sum = sums.entry(key).or_default();
+                sum.0 = sum.0.saturating_add(row.count);
+                sum.1 += row.weight;
+            }
+        }
+        let mut totals: Vec<SummaryRow> = sums
+            .into_iter()
+            .map(
+                |((thread, stack, task, state), (count, weight))| SummaryRow {
+                    thread,
+                    stack,
+                    task,
+                    state,
+                    count,
+                    weight,
+                },
+            )
+            .collect();
+        totals.sort_unstable_by_key(|row| (row.thread, row.stack, row.task, row.state));
+        Ok(Arc::clone(self.totals.get_or_init(|| totals.into())))
+    }
+
+    /// Whether the block may hold samples of the thread. May say yes where there are none.
+    #[must_use]
+    pub fn block_may_have(&self, block: usize, thread: ThreadId) -> bool {
+        self.blocks
+            .get(block)
+            .is_some_and(|block| block.threads & (1 << (thread.0 % 64)) != 0)
+    }
+
+    fn block(&self, block: usize) -> Result<&Block, SourceError> {
+        self.blocks
+            .get(block)
+            .ok_or_else(|| damaged(format!("block {block}"), "there is none"))
+    }
+
+    fn decode_samples(&self, number: usize) -> Result<SampleColumns, SourceError> {
+        let mut samples = SampleColumns::default();
+        for &at in &self.block(number)?.samples {
+            let chunk = &self.index.chunks[at];
+            let start = samples.len();
+            let read = self.index.rows(self.store.as_ref(), chunk, |batch| {
+                let base = Time(chunk.header.detail);
+                let relative = chunk.header.flags & FLAG_RELATIVE_WEIGHTS != 0;
+                codec::decode_samples(batch, base, relative, &mut samples)?;
+                self.check_ids(
+                    &mut samples.threads[start..],
+                    &mut samples.stacks[start..],
+                    &mut samples.tasks[start..],
+                )
+            });
+            read.map_err(|why| damaged(format!("block {number}"), why))?;
+        }
+        Ok(samples)
+    }
+
+    /// Makes sure that ids lead somewhere. In a damaged file those that do not are replaced; in a
+    /// whole one they are an error.
+    fn check_ids(
+        &self,
+        threads: &mut [ThreadId],
+        stacks: &mut [StackId],
+        tasks: &mut [TaskId],
+    ) -> Result<(), ChunkError> {
+        let limits = [
+            self.dictionary.threads().len(),
+            self.dictionary.stacks().len(),
+            self.dictionary.tasks().len(),
+        ];
+        let most = |ids: &mut dyn Iterator<Item = u32>| ids.max().map_or(0, |id| id as usize + 1);
+        let within = most(&mut threads.iter().map(|id| id.0)) <= limits[0]
+            && most(&mut stacks.iter().map(|id| id.0)) <= limits[1]
+            && most(&mut tasks.iter().map(|id| id.0)) <= limits[2];
+        if within {
+            return Ok(());
+        }
+        let Some((lost_stack, lost_thread)) = self.lost else {
+            return Err(ChunkError::Content(
+                "it refers to a thread, stack or task that is not there".into(),
+            ));
+        };
+        for id in threads.iter_mut().filter(|id| id.index() >= limits[0]) {
+            *id = lost_thread;
+        }
+        for id in stacks.iter_mut().filter(|id| id.index() >= limits[1]) {
+            *id = lost_stack;
+        }
+        for id in tasks.iter_mut().filter(|id| id.index() >= limits[2]) {
+            *id = TaskId::NONE;
+        }
+        Ok(())
+    }
+
+    fn stored_summary(&self, chunk: &ChunkRef) -> Result<Vec<SummaryRow>, ChunkError> {
+        let mut rows = self
+            .index
+            .rows(self.store.as_ref(), chunk, codec::decode_summary)?;
+        for row in &mut rows {
+            self.check_ids(
+                std::slice::from_mut(&mut row.thread),
+                std::slice::from_mut(&mut row.stack),
+                std::slice::from_mut(&mut row.task),
+            )?;
+        }
+        Ok(rows)
+    }
+
+    fn stored_tiles(&self, chunk: &ChunkRef) -> Result<Vec<TileRun>, ChunkError> {
+        let mut runs = self
+            .index
+            .rows(self.store.as_ref(), chunk, codec::decode_tiles)?;
+        for TileRun { tile, .. } in &mut runs {
+            let threads = std::slice::from_mut(&mut tile.thread);
+            self.check_ids(threads, &mut [tile.stack, tile.active_stack], &mut [])?;
+            for stack in [&mut tile.stack, &mut tile.active_stack] {
+                self.check_ids(&mut [], std::slice::from_mut(stack), &mut [])?;
+            }
+        }
+        Ok(runs)
+    }
+
+    fn block_tiles(&self, number: usize, width: usize) -> Result<Arc<[TileRun]>, SourceError> {
+        let decoded = self.cache.get(Part::Tiles(width, number), || {
+            let stored = self.block(number)?.tiles.get(width).copied().flatten();
+            // Without its tiles, or with damaged ones, a block still has its samples.
+            let stored = stored.and_then(|at| self.stored_tiles(&self.index.chunks[at]).ok());
+            let runs = match stored {
+                Some(runs) => runs,
+                None => lod::tiles_of(&*self.samples(number)?, self.tile_widths[width]),
+            };
+            Ok(Decoded::Tiles(runs.into()))
+        })?;
+        match decoded {
+            Decoded::Tiles(runs) => Ok(runs),
+            _ => unreachable!("the cache gives back the part that was asked for"),
+        }
+    }
+}
+
+fn damaged(what: impl Into<String>, why: impl ToString) -> SourceError {
+    SourceError::Damaged {
+        what: what.into(),
+        why: why.to_string(),
+    }
+}
+
+impl Source for Recording {
+    fn info(&self) -> &RecordingInfo {
+        &self.info
+    }
+
+    fn dictionary(&self) -> &Dictionary {
+        &self.dictionary
+    }
+
+    fn range(&self) -> TimeRange {
+        self.range
+    }
+
+    fn blocks(&self) -> &[BlockSpan] {
+        &self.spans
+    }
+
+    fn samples(&self, block: usize) -> Result<Arc<SampleColumns>, SourceError> {
+        let decoded = self.cache.get(Part::Samples(block), || {
+            Ok::<_, SourceError>(Decoded::Samples(Arc::new(self.decode_samples(block)?)))
+        })?;
+        match decoded {
+            Decoded::Samples(samples) => Ok(samples),
+            _ => unreachable!("the cache gives back the part that was asked for"),
+        }
+    }
+
+    fn summary(&self, block: usize) -> Result<Arc<[SummaryRow]>, SourceError> {
+        let decoded = self.cache.get(Part::Summary(block), || {
+            let stored = self.block(block)?.summary;
+            // Without its summary, or with a damaged one, a block still has its samples.
+            let stored = stored.and_then(|at| self.stored_summary(&self.index.chunks[at]).ok());
+            let rows = match stored {
+                Some(rows) => rows,
+                None => summarize(&*self.samples(block)?),
+            };
+            Ok::<_, SourceError>(Decoded::Summary(rows.into()))
+        })?;
+        match decoded {
+            Decoded::Summary(rows) => Ok(rows),
+            _ => unreachable!("the cache gives back the part that was asked for"),
+        }
+    }
+
+    fn tile_widths(&self) -> &[Nanos] {
+        &self.tile_widths
+    }
+
+    fn tiles(&self, width: Nanos, range: TimeRange) -> Result<Vec<TileRow>, SourceError> {
+        let Some(position) = self.tile_widths.iter().position(|w| *w == width) else {
+            return Err(damaged(
+                "the tiles",
+                format!("there are none {} ns wide", width.0),
+            ));
+        };
+        // A tile reaches beyond the samples in it, so blocks beside the range can add to a tile
+        // that is in it.
+        let start = range.start.0 - range.start.0 % width.0;
+        let end = range.end.0.div_ceil(width.0).saturating_mul(width.0);
+        let whole = TimeRange::new(Time(start), Time(end));
+        let mut collector = TileCollector::new(width, whole);
+        for (number, span) in self.spans.iter().enumerate() {
+            if span.range.intersect(whole).is_none() {
+                continue;
+            }
+            for run in self.block_tiles(number, position)?.iter() {
+                collector.add(run)?;
+            }
+        }
+        Ok(collector.finish())
+    }
+
+    fn counters(&self, range: TimeRange) -> Result<Vec<CounterRow>, SourceError> {
+        let mut rows = Vec::new();
+        for &at in &self.counters {
+            let chunk = &self.index.chunks[at];
+            if chunk.header.first >= range.end.0 || chunk.header.last < range.start.0 {
+                continue;
+            }
+            let part = self
+                .index
+                .rows(self.store.as_ref(), chunk, codec::decode_counters)
+                .map_err(|why| damaged("the counters", why))?;
+            let series = self.dictionary.counter_series().len();
+            rows.extend(
+                part.into_iter()
+                    .filter(|row| range.contains(row.time) && row.counter.index() < series),
+            );
+        }
+        rows.sort_by_key(|row| (row.time, row.counter));
+        Ok(rows)
+    }
+
+    fn messages(&self) -> &[MessageRow] {
+        &self.messages
+    }
+
+    fn losses(&self) -> &[LossRow] {
+        &self.losses
+    }
+
+    fn clock(&self) -> &[ClockRow] {
+        &self.clock
+    }
+
+    fn source_text(&self, file: FileId) -> Result<Option<Arc<str>>, SourceError> {
+        let Some(&at) = self.texts.get(&file) else {
+            return Ok(None);
+        };
+        let chunk = &self.index.chunks[at];
+        let texts = self
+            .index
+            .rows(self.store.as_ref(), chunk, codec::decode_source_texts)
+            .map_err(|why| damaged("a source text", why))?;
+        let text = texts.into_iter().find(|(id, _)| *id == file);
+        Ok(text.map(|(_, text)| text.into()))
+    }
+}
+
+/// Reads what is kept in memory.
+struct Loader<'a> {
+    store: &'a dyn Store,
+    index: &'a Index,
+    info: RecordingInfo,
+    tile_widths: Vec<Nanos>,
+    dictionary: DictionaryLoader,
+    messages: Vec<MessageRow>,
+    losses: Vec<LossRow>,
+    clock: Vec<ClockRow>,
+    counters: Vec<usize>,
+    texts: FxHashMap<FileId, usize>,
+    recovery: Recovery,
+}
+
+impl<'a> Loader<'a> {
+    fn new(store: &'a dyn Store, index: &'a Index) -> Loader<'a> {
+        Loader {
+            store,
+            index,
+            info: RecordingInfo::default(),
+            tile_widths: Vec::new(),
+            dictionary: DictionaryLoader::default(),
+            messages: Vec::new(),
+            losses: Vec::new(),
+            clock: Vec::new(),
+            counters: Vec::new(),
+            texts: FxHashMap::default(),
+            recovery: Recovery::new(index),
+        }
+    }
+
+    fn load(&mut self) -> Result<(), (Table, ChunkError)> {
+        // What is decompressed is bounded by what is there to be decompressed.
+        let mut bytes_left = self
+            .store
+            .length()
+            .saturating_mul(64)
+            .saturating_add(64 << 20);
+        for (at, chunk) in self.index.chunks.iter().enumerate() {
+            let header = &chunk.header;
+            if header.kind != Kind::Rows as u8 {
+                continue;
+            }
+            let Some(table) = Table::from_code(header.table) else {
+                continue;
+            };
+            match table {
+                Table::Samples | Table::Summaries | Table::Tiles | Table::Index => continue,
+                Table::Counters => {
+                    self.counters.push(at);
+                    continue;
+                }
+                Table::SourceTexts => {
+                    if let Ok(file) = u32::try_from(header.detail) {
+                        self.texts.insert(FileId(file), at);
+                    }
+                    continue;
+                }
+                _ => {}
+            }
+            bytes_left = bytes_left
+                .checked_sub(u64::from(header.raw_length))
+                .ok_or((table, ChunkError::TooLarge(u64::from(header.raw_length))))?;
+            match self.load_chunk(table, chunk) {
+                Ok(()) => {}
+                // The file is not as its footer says: a part of it was changed.
+                Err(ChunkError::Checksum | ChunkError::Cut) => self.recovery.bad_chunks += 1,
+                Err(error) => return Err((table, error)),
+            }
+        }
+        let processes = self.dictionary.processes();
+        let known = |id: &mut Option<ProcessId>| *id = id.filter(|id| id.index() < processes);
+        self.messages
+            .iter_mut()
+            .for_each(|row| known(&mut row.process));
+        self.losses
+            .iter_mut()
+            .for_each(|row| known(&mut row.process));
+        Ok(())
+    }
+
+    fn load_chunk(&mut self, table: Table, chunk: &ChunkRef) -> Result<(), ChunkError> {
+        let first = chunk.header.detail;
+        let Loader {
+            store,
+            index,
+            info,
+            tile_widths,
+            dictionary,
+            messages,
+            losses,
+            clock,
+            ..
+        } = self;
+        index.rows(*store, chunk, |batch| {
+            match table {
+                Table::Info => codec::decode_info(batch, info, tile_widths)?,
+                Table::Messages => messages.extend(codec::decode_messages(batch)?),
+                Table::Losses => losses.extend(codec::decode_losses(batch)?),
+                Table::Clock => clock.extend(codec::decode_clock(batch)?),
+                table => dictionary.add(table, first, batch)?,
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Groups sample chunks into blocks, and finds each block's level of detail.
+fn blocks_of(chunks: &[ChunkRef], widths: &[Nanos]) -> (Vec<BlockSpan>, Vec<Block>) {
+    let mut spans: Vec<BlockSpan> = Vec::new();
+    let mut blocks: Vec<Block> = Vec::new();
+    // `None` for a number that names two blocks: its level of detail cannot be told apart.
+    let mut numbers: FxHashMap<u32, Option<usize>> = FxHashMap::default();
+    let mut open: Option<u32> = None;
+    for (at, chunk) in chunks.iter().enumerate() {
+        let header = &chunk.header;
+        if header.table != Table::Samples as u16 || header.kind != Kind::Rows as u8 {
+            continue;
+        }
+        let rows = u64::from(header.rows);
+        let range = TimeRange::new(Time(header.first), Time(header.last));
+        let fits = spans
+            .last()
+            .is_some_and(|span| span.rows + rows <= BLOCK_MOST_ROWS);
+        if let (true, Some(span), Some(block)) = (
+            fits && open == Some(header.block),
+            spans.last_mut(),
+            blocks.last_mut(),
+        ) {
+            span.range.start = span.range.start.min(range.start);
+            span.range.end = span.range.end.max(range.end);
+            span.rows += rows;
+            span.count = span.count.saturating_add(header.count);
+            block.samples.push(at);
+            block.threads |= header.threads;
+            continue;
+        }
+        numbers
+            .entry(header.block)
+            .and_modify(|index| *index = None)
+            .or_insert(Some(blocks.len()));
+        open = Some(header.block);
+        spans.push(BlockSpan {
+            range,
+            rows,
+            count: header.count,
+        });
+        blocks.push(Block {
+            samples: vec![at],
+            tiles: vec![None; widths.len()],
+            threads: header.threads,
+            ..Block::default()
+        });
+    }
+    for (at, chunk) in chunks.iter().enumerate() {
+        let header = &chunk.header;
+        if header.kind != Kind::Rows as u8 {
+            continue;
+        }
+        let Some(Some(number)) = numbers.get(&header.block).copied() else {
+            continue;
+        };
+        // Only whole blocks: a summary also counts samples whose chunk was lost.
+        if header.table == Table::Summaries as u16 && header.count == spans[number].rows {
+            blocks[number].summary = Some(at);
+        } else if header.table == Table::Tiles as u16
+            && header.count == spans[number].rows
+            && let Some(width) = widths.iter().position(|w| w.0 == header.detail)
+        {
+            blocks[number].tiles[width] = Some(at);
+        }
+    }
+    (spans, blocks)
+}
+
+fn range_of<'a>(spans: &[BlockSpan], counters: impl Iterator<Item = &'a ChunkRef>) -> TimeRange {
+    let samples = spans.iter().map(|span| span.range);
+    let counters =
+        counters.map(|chunk| TimeRange::new(Time(chunk.header.first), Time(chunk.header.last)));
+    samples
+        .chain(counters)
+        .reduce(|a, b| TimeRange {
+            start: a.start.min(b.start),
+            end: a.end.max(b.end),
+        })
+        .unwrap_or(TimeRange::new(Time::ZERO, Time::ZERO))
+}
