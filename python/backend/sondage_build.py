@@ -117,7 +117,9 @@ def _run(command: list[str], folder: Path) -> None:
     try:
         subprocess.run(command, cwd=folder, check=True)
     except subprocess.CalledProcessError as error:
-        sys.exit(f"sondage: `{' '.join(command)}` failed in {folder} with status {error.returncode}")
+        sys.exit(
+            f"sondage: `{' '.join(command)}` failed in {folder} with status {error.returncode}"
+        )
 
 
 def _version() -> str:

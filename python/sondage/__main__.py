@@ -14,7 +14,7 @@ def main() -> None:
         path = binary_path()
     except FileNotFoundError as error:
         sys.exit(f"sondage: {error}")
-    os.execv(path, [path, *sys.argv[1:]])
+    os.execv(path, [path, *sys.argv[1:]])  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -1,0 +1,30 @@
+"""What the tests of the package share."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def python() -> Path:
+    """Return the interpreter of the environment that the wheel is installed in."""
+    return Path(sys.executable)
+
+
+@pytest.fixture(scope="session")
+def program(python: Path) -> Path:
+    """Return the installed program, beside the interpreter."""
+    return python.parent / "sondage"
+
+
+def output(*command: str | Path) -> str:
+    """Run a command that must succeed, and return what it printed."""
+    done = subprocess.run(list(command), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
