@@ -3,14 +3,21 @@
 use sondage_model::{
     ClockRow, CounterRow, CounterSeriesRow, Dictionary, FrameRow, FunctionRow, LossRow, Mark,
     MessageRow, ProcessId, ProcessRow, SampleColumns, StackRow, StringId, TaskId, TaskRow,
-    ThreadId, ThreadRow,
+    ThreadId, ThreadRow, Time,
 };
+
+use crate::source_text::Folders;
+use crate::stacks::NewFile;
 
 /// Rows collected since the batch before.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// What is new in the dictionary; samples of this batch may refer to it.
     pub delta: Delta,
+    /// Source files seen for the first time.
+    pub new_files: Vec<NewFile>,
+    /// The folders of processes seen for the first time.
+    pub folders: Vec<(ProcessId, Folders)>,
     /// The samples.
     pub samples: SampleColumns,
     /// Counter values.
@@ -21,12 +28,16 @@ pub struct Batch {
     pub losses: Vec<LossRow>,
     /// The profiler's own cost.
     pub clock: Vec<ClockRow>,
+    /// Up to when rows were collected.
+    pub end: Time,
 }
 
 impl Batch {
     /// Removes all rows, keeping the memory.
     pub fn clear(&mut self) {
         self.delta = Delta::default();
+        self.new_files.clear();
+        self.folders.clear();
         self.samples.clear();
         self.counters.clear();
         self.messages.clear();
@@ -133,7 +144,7 @@ pub fn empty_mark() -> Mark {
 
 #[cfg(test)]
 mod tests {
-    use sondage_model::{FunctionKind, StackId, Time};
+    use sondage_model::{FunctionKind, StackId};
 
     use super::*;
 

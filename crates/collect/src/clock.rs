@@ -5,7 +5,8 @@ use sondage_model::{MonoTime, Nanos};
 
 fn nanos(time: Timespec) -> u64 {
     // Neither clock is negative on a running machine.
-    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
+    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000
+        + u64::try_from(time.tv_nsec).unwrap_or(0)
 }
 
 /// `CLOCK_MONOTONIC`, now.

@@ -46,11 +46,7 @@ impl Inherited {
             for (&signal, action) in SIGNALS.iter().zip(&mut inherited.actions) {
                 libc::sigaction(signal, std::ptr::null(), action);
             }
-            libc::pthread_sigmask(
-                libc::SIG_SETMASK,
-                std::ptr::null(),
-                &raw mut inherited.mask,
-            );
+            libc::pthread_sigmask(libc::SIG_SETMASK, std::ptr::null(), &raw mut inherited.mask);
             for (fd, closed) in inherited.closed.iter_mut().enumerate() {
                 *closed = libc::fcntl(fd as libc::c_int, libc::F_GETFD) == -1;
             }
@@ -69,7 +65,11 @@ impl Inherited {
             for (&signal, action) in SIGNALS.iter().zip(&self.actions) {
                 libc::sigaction(signal, action, std::ptr::null_mut());
             }
-            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.mask, std::ptr::null_mut());
+            libc::pthread_sigmask(
+                libc::SIG_SETMASK,
+                &raw const self.mask,
+                std::ptr::null_mut(),
+            );
             for (fd, &closed) in self.closed.iter().enumerate() {
                 if closed {
                     libc::close(fd as libc::c_int);
@@ -319,7 +319,10 @@ mod tests {
         assert!(missing.is_not_found(), "{missing}");
         let folder = Child::launch(&command(&["/tmp"]), &inherited).unwrap_err();
         assert!(!folder.is_not_found(), "{folder}");
-        assert!(matches!(Child::launch(&[], &inherited), Err(LaunchError::Empty)));
+        assert!(matches!(
+            Child::launch(&[], &inherited),
+            Err(LaunchError::Empty)
+        ));
         assert!(matches!(
             Child::launch(&command(&["a\0b"]), &inherited),
             Err(LaunchError::ZeroByte(_))

@@ -10,7 +10,9 @@ use std::ops::Range;
 use rustix::io::Errno;
 use sondage_model::{Nanos, Pid, StateKind, Tid};
 
-use crate::procfs::{ProcFile, SchedStat, SyscallLine, parse_sched_stat, parse_stat, parse_syscall};
+use crate::procfs::{
+    ProcFile, SchedStat, SyscallLine, parse_sched_stat, parse_stat, parse_syscall,
+};
 
 /// The thread is gone, or its files cannot be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -65,6 +67,12 @@ impl ThreadScheduler {
         parse_sched_stat(bytes).ok_or(ThreadGone(Errno::INVAL))
     }
 
+    /// Whether the thread was asleep at the last look.
+    #[must_use]
+    pub fn is_asleep(&self) -> bool {
+        self.asleep
+    }
+
     /// Whether the thread was asleep at the last look and has not run since.
     #[must_use]
     pub fn slept_on(&self, now: SchedStat) -> bool {
@@ -112,11 +120,20 @@ impl ThreadScheduler {
     /// The kernel counts the waits of each thread exactly, though only when a wait ends. A thread
     /// seen ready to run is said to have waited as long as that time is not yet used up, so that the
     /// sums over time agree with the kernel's.
-    pub fn accept(&mut self, now: SchedStat, kind: StateKind, weight: Nanos) -> StateKind {
+    ///
+    /// `proved` says that a sleeper did not run while it was looked at; only then can it be
+    /// [`slept_on`](Self::slept_on) later.
+    pub fn accept(
+        &mut self,
+        now: SchedStat,
+        kind: StateKind,
+        weight: Nanos,
+        proved: bool,
+    ) -> StateKind {
         self.delay
             .add(now.run_delay.saturating_sub(self.last.run_delay));
         self.last = now;
-        self.asleep = kind != StateKind::OnCpu;
+        self.asleep = proved && kind != StateKind::OnCpu;
         if kind == StateKind::OnCpu && self.delay.pay(weight) {
             StateKind::Runnable
         } else {
@@ -245,7 +262,8 @@ mod tests {
         let (send, receive) = std::sync::mpsc::channel::<()>();
         let (tell, told) = std::sync::mpsc::channel();
         let sleeper = std::thread::spawn(move || {
-            tell.send(Tid(rustix::thread::gettid().as_raw_pid())).unwrap();
+            tell.send(Tid(rustix::thread::gettid().as_raw_pid()))
+                .unwrap();
             let _ = receive.recv();
         });
         let tid = told.recv().unwrap();
@@ -256,7 +274,7 @@ mod tests {
         }
         let seen = scheduler.read().unwrap();
         assert_eq!(
-            scheduler.accept(seen, StateKind::Blocked, Nanos(1)),
+            scheduler.accept(seen, StateKind::Blocked, Nanos(1), true),
             StateKind::Blocked
         );
         assert!(scheduler.slept_on(scheduler.read().unwrap()));

@@ -118,7 +118,14 @@ mod tests {
     #[test]
     fn what_is_no_source_is_left_out() {
         let mut reader = SourceReader::default();
-        for path in ["", "<string>", "/no/such.py", "/tmp", "/dev/zero", "/proc/self/exe"] {
+        for path in [
+            "",
+            "<string>",
+            "/no/such.py",
+            "/tmp",
+            "/dev/zero",
+            "/proc/self/exe",
+        ] {
             assert_eq!(reader.read(&ours(), path), None, "{path}");
         }
     }
@@ -140,7 +147,11 @@ mod tests {
         };
         let mut reader = SourceReader::default();
         for path in ["/a.py", "a.py", "/link.py", "/../../a.py"] {
-            assert_eq!(reader.read(&folders, path).as_deref(), Some("x = 1"), "{path}");
+            assert_eq!(
+                reader.read(&folders, path).as_deref(),
+                Some("x = 1"),
+                "{path}"
+            );
         }
         assert_eq!(reader.read(&folders, "/etc/passwd"), None);
     }

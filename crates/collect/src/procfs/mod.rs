@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use sondage_model::{Pid, Tid};
 
 pub use parse::{
-    Io, LastPid, SchedStat, Stat, Statm, SyscallLine, Switches, parse_children, parse_io,
+    Io, LastPid, SchedStat, Stat, Statm, Switches, SyscallLine, parse_children, parse_io,
     parse_last_pid, parse_ns_ids, parse_sched_stat, parse_stat, parse_statm, parse_switches,
     parse_syscall,
 };

@@ -101,7 +101,10 @@ impl Iterator for Numbers<'_> {
     fn next(&mut self) -> Option<u64> {
         let start = self.0.iter().position(u8::is_ascii_digit)?;
         let rest = &self.0[start..];
-        let len = rest.iter().position(|b| !b.is_ascii_digit()).unwrap_or(rest.len());
+        let len = rest
+            .iter()
+            .position(|b| !b.is_ascii_digit())
+            .unwrap_or(rest.len());
         let value = decimal(&rest[..len]);
         self.0 = &rest[len..];
         Some(value)
@@ -110,9 +113,9 @@ impl Iterator for Numbers<'_> {
 
 /// Wraps on overflow: the kernel prints nothing that does not fit.
 fn decimal(digits: &[u8]) -> u64 {
-    digits
-        .iter()
-        .fold(0u64, |n, d| n.wrapping_mul(10).wrapping_add(u64::from(d - b'0')))
+    digits.iter().fold(0u64, |n, d| {
+        n.wrapping_mul(10).wrapping_add(u64::from(d - b'0'))
+    })
 }
 
 fn hex(text: &[u8]) -> Option<u64> {
@@ -231,7 +234,11 @@ pub fn parse_ns_ids(bytes: &[u8], key: &str) -> Vec<i32> {
     bytes
         .split(|&b| b == b'\n')
         .find_map(|line| line.strip_prefix(key.as_bytes())?.strip_prefix(b":"))
-        .map(|line| Numbers(line).filter_map(|n| i32::try_from(n).ok()).collect())
+        .map(|line| {
+            Numbers(line)
+                .filter_map(|n| i32::try_from(n).ok())
+                .collect()
+        })
         .unwrap_or_default()
 }
 
@@ -312,7 +319,10 @@ mod tests {
         assert_eq!(parse_sched_stat(b"12345 678\n"), None);
         assert_eq!(
             parse_io(b"rchar: 5\nwchar: 6\nsyscr: 1\n"),
-            Some(Io { read: 5, written: 6 })
+            Some(Io {
+                read: 5,
+                written: 6
+            })
         );
         let status = b"Name:\tx\nNStgid:\t90\t7\nNSpid:\t91\t8\n\
             voluntary_ctxt_switches:\t3\nnonvoluntary_ctxt_switches:\t4\n";
@@ -338,9 +348,19 @@ mod tests {
     fn our_own_files_are_understood() {
         let stat = parse_stat(&std::fs::read("/proc/self/stat").unwrap()).unwrap();
         assert!(stat.threads >= 1 && stat.start_ticks > 0 && stat.start_stack > 0);
-        assert!(parse_statm(&std::fs::read("/proc/self/statm").unwrap()).unwrap().resident_pages > 0);
+        assert!(
+            parse_statm(&std::fs::read("/proc/self/statm").unwrap())
+                .unwrap()
+                .resident_pages
+                > 0
+        );
         assert!(parse_sched_stat(&std::fs::read("/proc/thread-self/schedstat").unwrap()).is_some());
-        assert!(parse_last_pid(&std::fs::read("/proc/loadavg").unwrap()).unwrap().last > 0);
+        assert!(
+            parse_last_pid(&std::fs::read("/proc/loadavg").unwrap())
+                .unwrap()
+                .last
+                > 0
+        );
     }
 
     #[test]
