@@ -104,7 +104,7 @@ fn main() {
     let rejected: u64 = rejects.values().sum();
     let all = (samples + rejected).max(1) as f64;
     println!(
-        "{} pid {pid}: {:.0} samples/s, mean depth {:.1}, GIL {:.1} %, rejected {:.4} % {rejects:?}, re-reads {:.3} a sample (unconfirmed {}, outside {}), code reuses {}, codes {}",
+        "{} pid {pid}: {:.0} samples/s, mean depth {:.1}, GIL {:.1} %, rejected {:.4} % {rejects:?}, re-reads {:.3} a sample (unconfirmed {}, outside {}, interrupted {}), code reuses {}, codes {}",
         target.runtime().implementation,
         samples as f64 / spent,
         depth as f64 / samples.max(1) as f64,
@@ -113,6 +113,7 @@ fn main() {
         (after.rereads - before.rereads) as f64 / all,
         after.unconfirmed - before.unconfirmed,
         after.outside - before.outside,
+        after.interrupted - before.interrupted,
         after.code_reuses - before.code_reuses,
         target.code_count(),
     );

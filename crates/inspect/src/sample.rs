@@ -10,9 +10,11 @@
 //!    hold: every caller waits in a call, the innermost frame runs, and instruction pointers lie
 //!    in their code. Frames that lie apart (generators, C callbacks, chunk ends) are copied twice,
 //!    before and after their neighbours, and must be the same.
-//! 2. *What is rare can still slip through*, when the copying itself was interrupted at the wrong
-//!    place. So no call edge (caller, its instruction, callee) is believed until it was seen in two
-//!    copies. A program has few edges and runs them often; an accident does not repeat itself.
+//! 2. *What is rare can still slip through*: cache lines arrive out of order, and the copying itself
+//!    is interrupted. A copy that took too long is thrown away, and no call edge (caller, its
+//!    instruction, callee) is believed until it was seen in two copies in a row, or in many of those
+//!    that could show it. A program has few edges and runs them often; an accident does not repeat
+//!    itself.
 //!
 //! What is not accepted is read again at once; a sample is given up only after
 //! [`Limits::tries`] copies.
@@ -58,6 +60,8 @@ pub struct Counters {
     pub rereads: u64,
     /// Of these: because a call edge was new and had to be seen twice.
     pub unconfirmed: u64,
+    /// Of these: because the copying took so long that it must have been interrupted.
+    pub interrupted: u64,
     /// Of these: because the stack lay outside the memory that was copied.
     pub outside: u64,
     /// Samples given up: the stack changed under every read.
@@ -120,14 +124,17 @@ pub struct ThreadCursor {
     thread: RemoteAddr,
     interpreter_state: RemoteAddr,
     plan: Plan,
+    pace: Pace,
     /// Frames of this copy, outermost first.
     stack: Vec<RawFrame>,
     /// Frames of the last snapshot, outermost first.
     last: Vec<RawFrame>,
     /// Edges of this copy that are not known yet.
     fresh: Vec<Edge>,
-    /// A copy whose innermost frame did not say that it runs: it must be seen twice.
-    weak: Option<RawFrame>,
+    /// A copy whose innermost frame did not say that it runs, and in how many copies in a row it
+    /// was the same.
+    weak: Vec<RawFrame>,
+    still: u32,
 }
 
 /// Why a copy was thrown away.
@@ -154,10 +161,12 @@ impl ThreadCursor {
             thread: thread.state,
             interpreter_state: thread.interpreter_state,
             plan: Plan::default(),
+            pace: Pace::default(),
             stack: Vec::new(),
             last: Vec::new(),
             fresh: Vec::new(),
-            weak: None,
+            weak: Vec::new(),
+            still: 0,
         }
     }
 
@@ -174,6 +183,42 @@ impl ThreadCursor {
     }
 }
 
+/// How long copies of this thread take, to tell one that was interrupted half-way: what it holds
+/// of two different moments may look like one.
+#[derive(Debug, Default)]
+struct Pace {
+    /// The usual time of a copy, in 1/16 ns.
+    usual: u64,
+    /// For plans of this size; another plan has another pace.
+    size: usize,
+    /// Copies in a row that took too long: then it is the machine that is slow now.
+    slow: u32,
+}
+
+impl Pace {
+    /// Whether a copy of `size` bytes that took so many nanoseconds was interrupted.
+    #[inline]
+    fn too_long(&mut self, nanos: u64, size: usize) -> bool {
+        if self.size != size {
+            self.size = size;
+            self.usual = self.usual.max(nanos * 16);
+        }
+        let late = nanos * 16 > self.usual * 2 + 16 * 300;
+        if late && self.slow < 3 {
+            self.slow += 1;
+            return true;
+        }
+        self.slow = 0;
+        // A moving average that follows quickly downwards and slowly upwards.
+        self.usual = if nanos * 16 < self.usual {
+            self.usual - (self.usual - nanos * 16) / 4
+        } else {
+            self.usual + (nanos * 16 - self.usual) / 16
+        };
+        false
+    }
+}
+
 /// A call seen: who called, from which instruction, whom.
 type Edge = (u32, i32, u32);
 
@@ -181,14 +226,89 @@ type Edge = (u32, i32, u32);
 const ROOT: u32 = u32::MAX;
 /// Most edges remembered; a program with more forgets all and learns again.
 const MAX_EDGES: usize = 1 << 21;
+/// In how many copies in a row a stack that does not say that it runs must be the same.
+const STILL: u32 = 6;
 
-/// The calls that were seen in at least two copies.
+/// The calls that are believed, and those on trial.
 #[derive(Debug, Default)]
 pub(crate) struct Edges {
     known: FxHashSet<Edge>,
-    /// Seen once, in this copy (by number).
-    suspects: FxHashMap<Edge, u64>,
+    suspects: FxHashMap<Edge, Suspect>,
+    /// How often the caller of a suspect was seen at that instruction, whomever it called.
+    callers: FxHashMap<(u32, i32), u32>,
     copies: u64,
+    samples: u64,
+}
+
+/// A call that was seen but is not believed yet.
+#[derive(Clone, Copy, Debug)]
+struct Suspect {
+    /// The copy it was last seen in.
+    copy: u64,
+    /// The sample it was last seen in.
+    sample: u64,
+    /// In how many samples it was seen.
+    seen: u32,
+}
+
+/// A call is believed when it was seen in this many samples …
+const SEEN: u32 = 4;
+/// … and in at least one of this many in which its caller stood at that instruction.
+const OF: u32 = 8;
+
+impl Edges {
+    /// Whether all of these calls, seen in the current copy, can be believed: each was also in the
+    /// copy just before, or in enough of those that could show it. An accident of copying does
+    /// neither: it is as likely to happen twice in a row as twice anywhere.
+    fn believe(&mut self, fresh: &mut Vec<Edge>) -> Result<(), Stop> {
+        if self.known.len() + self.suspects.len() > MAX_EDGES {
+            self.known.clear();
+            self.suspects.clear();
+            self.callers.clear();
+        }
+        let mut all = true;
+        for edge in fresh.drain(..) {
+            // A recursive stack holds the same edge many times.
+            if self.known.contains(&edge) {
+                continue;
+            }
+            let of = self.callers.entry((edge.0, edge.1)).or_insert(0);
+            let suspect = self.suspects.entry(edge).or_insert(Suspect {
+                copy: u64::MAX,
+                sample: u64::MAX,
+                seen: 0,
+            });
+            if suspect.copy == self.copies {
+                continue;
+            }
+            let in_a_row = suspect.copy == self.copies - 1;
+            suspect.copy = self.copies;
+            if suspect.sample != self.samples {
+                suspect.sample = self.samples;
+                suspect.seen += 1;
+            }
+            let often = suspect.seen >= SEEN && suspect.seen.saturating_mul(OF) >= *of;
+            if in_a_row || often {
+                self.suspects.remove(&edge);
+                self.known.insert(edge);
+            } else {
+                all = false;
+            }
+        }
+        if all {
+            Ok(())
+        } else {
+            Err(Stop::Retry(Retry::Unconfirmed))
+        }
+    }
+
+    /// Counts a caller seen at an instruction, if one of its calls is on trial.
+    #[inline]
+    fn count_caller(&mut self, code: u32, offset: i32) {
+        if let Some(of) = self.callers.get_mut(&(code, offset)) {
+            *of = of.saturating_add(1);
+        }
+    }
 }
 
 impl<M: Memory> Target<M> {
@@ -206,7 +326,8 @@ impl<M: Memory> Target<M> {
         let mut tries = 0;
         let mut extensions = 0;
         let mut reject = Reject::Torn;
-        cursor.weak = None;
+        cursor.still = 0;
+        self.edges.samples += 1;
         while tries < self.limits.tries {
             match self.attempt(cursor, out) {
                 Ok(()) => {
@@ -275,13 +396,24 @@ impl<M: Memory> Target<M> {
             Err(Fault::Torn) => return Err(Stop::Retry(Retry::Torn)),
         };
         let same = self.name(cursor)?;
-        self.confirm_edges(cursor, same)?;
-        if walked.weak {
-            let leaf = cursor.stack.last().copied();
-            if cursor.weak != leaf {
-                cursor.weak = leaf;
-                return Err(Stop::Retry(Retry::Unconfirmed));
+        self.find_fresh_edges(cursor, same);
+        if !cursor.fresh.is_empty() {
+            if walked.weak {
+                // A frame that does not say that it runs may be left over from an earlier call. It
+                // bears no witness to a call, and is believed itself only if it stays.
+                if cursor.still >= STILL {
+                    cursor.fresh.clear();
+                } else {
+                    cursor.still = if cursor.weak == cursor.stack {
+                        cursor.still + 1
+                    } else {
+                        1
+                    };
+                    cursor.weak.clone_from(&cursor.stack);
+                    return Err(Stop::Retry(Retry::Unconfirmed));
+                }
             }
+            self.edges.believe(&mut cursor.fresh)?;
         }
         cursor.plan.accept();
         out.holds_gil = walked.holds_gil;
@@ -325,7 +457,13 @@ impl<M: Memory> Target<M> {
         self.edges.copies += 1;
         self.counters.reads += 1;
         cursor.plan.refresh(&self.layout);
-        match cursor.plan.read(&self.memory) {
+        let begin = std::time::Instant::now();
+        let outcome = cursor.plan.read(&self.memory);
+        match outcome {
+            Ok(()) if cursor.pace.too_long(begin.elapsed().as_nanos() as u64, cursor.plan.size()) => {
+                self.counters.interrupted += 1;
+                Err(Stop::Retry(Retry::Torn))
+            }
             Ok(()) => Ok(()),
             Err((_, MemoryError::Gone)) => Err(Stop::Reject(Reject::Gone)),
             Err((_, MemoryError::NoPermission)) => Err(Stop::Reject(Reject::Gone)),
@@ -339,8 +477,8 @@ impl<M: Memory> Target<M> {
         }
     }
 
-    /// Checks the calls of this copy against those that are known.
-    fn confirm_edges(&mut self, cursor: &mut ThreadCursor, same: usize) -> Result<(), Stop> {
+    /// Collects the calls of this copy that are not known yet.
+    fn find_fresh_edges(&mut self, cursor: &mut ThreadCursor, same: usize) {
         cursor.fresh.clear();
         let mut caller = cursor.stack[..same]
             .iter()
@@ -353,33 +491,9 @@ impl<M: Memory> Target<M> {
                 cursor.fresh.push(edge);
             }
             caller = (frame.code.0, frame.offset);
-        }
-        if cursor.fresh.is_empty() {
-            return Ok(());
-        }
-        let edges = &mut self.edges;
-        if edges.known.len() + edges.suspects.len() > MAX_EDGES {
-            edges.known.clear();
-            edges.suspects.clear();
-        }
-        let mut new = false;
-        for edge in cursor.fresh.drain(..) {
-            match edges.suspects.get(&edge) {
-                Some(copy) if *copy != edges.copies => {
-                    edges.suspects.remove(&edge);
-                    edges.known.insert(edge);
-                }
-                Some(_) => {}
-                None => {
-                    new |= !edges.known.contains(&edge);
-                    edges.suspects.insert(edge, edges.copies);
-                }
+            if !self.edges.callers.is_empty() {
+                self.edges.count_caller(caller.0, caller.1);
             }
-        }
-        if new {
-            Err(Stop::Retry(Retry::Unconfirmed))
-        } else {
-            Ok(())
         }
     }
 

@@ -166,14 +166,12 @@ impl Plan {
             self.gil_at = push(&mut self.spans, self.gil, layout.gil.locked + 4);
         }
         if let Some(offset) = layout.interpreter.code_generation {
-            self.generation_at =
-                push(&mut self.spans, self.interpreter + offset as u64, 8);
-        } else {
-            self.hot_at = usize::MAX;
-            for address in &self.hot {
-                let start = push(&mut self.spans, *address, self.identity_size);
-                self.hot_at = self.hot_at.min(start);
-            }
+            self.generation_at = push(&mut self.spans, self.interpreter + offset as u64, 8);
+        }
+        self.hot_at = usize::MAX;
+        for address in &self.hot {
+            let start = push(&mut self.spans, *address, self.identity_size);
+            self.hot_at = self.hot_at.min(start);
         }
         self.buffer.resize(at, 0);
         self.stale = false;
@@ -207,8 +205,9 @@ impl Plan {
         true
     }
 
-    pub fn thread_bytes(&self) -> &[u8] {
-        &self.buffer[..self.thread_size]
+    /// Bytes of a copy.
+    pub fn size(&self) -> usize {
+        self.buffer.len()
     }
 
     pub fn cframe(&self) -> (u64, &[u8]) {
@@ -253,11 +252,6 @@ impl Plan {
         &self.buffer[at..at + self.frame_size]
     }
 
-    #[inline]
-    pub fn region(&self, index: usize) -> &Region {
-        &self.regions[index]
-    }
-
     /// Notes that frames from `low` to `high` of this region were used.
     #[inline]
     pub fn used(&mut self, region: usize, low: u64, high: u64) {
@@ -299,12 +293,6 @@ impl Plan {
         }
         self.hot.push(address);
         self.stale = true;
-    }
-
-    pub fn drop_identity(&mut self, address: u64) {
-        let before = self.hot.len();
-        self.hot.retain(|known| *known != address);
-        self.stale |= self.hot.len() != before;
     }
 
     /// Adds the memory of a frame at `address`.

@@ -218,7 +218,10 @@ impl<M: Memory> Target<M> {
             // shim, or (3.11) in an entry frame.
             let whole = match (base, layout.frame.is_entry) {
                 (Some(base), _) => at == base,
-                (None, Some(_)) => stack.last().is_some_and(|frame| frame.entry),
+                // A suspended generator's chain ends in itself.
+                (None, Some(_)) => stack
+                    .last()
+                    .is_some_and(|frame| frame.entry && !frame.generator),
                 (None, None) => ended_in_shim,
             };
             if !whole {
@@ -245,21 +248,19 @@ impl<M: Memory> Target<M> {
                 self.climb(cursor);
             }
             Liveness::Executing { .. } => {
-                let [.., parent, leaf] = stack.as_slice() else {
-                    walked.weak = stack.last().is_some_and(|frame| !frame.running);
-                    self.climb(cursor);
-                    walked.weak &= cursor.stack.last().is_some_and(|frame| !frame.running);
-                    return Ok(());
-                };
-                if !leaf.running && parent.running {
-                    stack.pop();
-                }
-                // Callers wait in a call: only C code can be called and leave its caller running.
-                if stack
+                // Callers wait in a call; only one that called C code is left running. So what lies
+                // above a running frame, and was not called through C, has returned since.
+                let returned = stack
                     .windows(2)
-                    .any(|pair| pair[0].running && !pair[1].entry)
+                    .position(|pair| pair[0].running && !pair[1].entry);
+                if let Some(index) = returned {
+                    stack.truncate(index + 1);
+                }
+                if let [.., caller, leaf] = stack.as_slice()
+                    && caller.running
+                    && !leaf.running
                 {
-                    return Err(Fault::Torn);
+                    stack.pop();
                 }
                 self.climb(cursor);
                 walked.weak = cursor.stack.last().is_some_and(|frame| !frame.running);
