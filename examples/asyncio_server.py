@@ -82,7 +82,7 @@ async def run(seconds: float) -> None:
 def main() -> None:
     """Run for a few seconds."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seconds", type=float, default=3.0)
     asyncio.run(run(parser.parse_args().seconds))

@@ -39,7 +39,7 @@ def draw_tile(job: tuple[int, int, int, int]) -> tuple[int, int, list[int]]:
 def main() -> None:
     """Draw the picture and say how much of it is inside."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--size", type=int, default=720, help="pixels in each direction")
     parser.add_argument("--workers", type=int, default=3)

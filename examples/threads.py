@@ -53,7 +53,7 @@ def heartbeat(until: float) -> None:
 def main() -> None:
     """Start all threads and wait."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seconds", type=float, default=3.0)
     until = time.monotonic() + parser.parse_args().seconds

@@ -4,8 +4,6 @@ The profiler itself is the ``sondage`` command, a native program that comes with
 This module tells which version it is and where the program lies; ``python -m sondage`` starts it.
 """
 
-from __future__ import annotations
-
 from sondage._native import __version__
 
 __all__ = ["__version__", "binary_path"]

@@ -69,7 +69,7 @@ def test_importing_loads_nothing_else(python: Path) -> None:
         "print(*sorted(set(sys.modules) - before))"
     )
     loaded = output(python, "-I", "-c", code).split()
-    assert loaded == ["__future__", "sondage", "sondage._native"]
+    assert loaded == ["sondage", "sondage._native"]
 
 
 def test_the_program_finds_what_it_may_record_without_help(program: Path) -> None:

@@ -22,7 +22,7 @@ _spec.loader.exec_module(tally)
     [
         ("     Summary [   0.5s] 12 tests run: 11 passed (1 slow), 1 failed, 3 skipped", "11 1 3"),
         (
-            "\x1b[32m Summary\x1b[0m [ 0.5s] \x1b[1m1\x1b[0m test run: \x1b[1m1\x1b[0m passed, 0 skipped",
+            "\x1b[32m Summary\x1b[0m [ 0.5s] \x1b[1m1\x1b[0m test run: 1 passed, 0 skipped",
             "1 0 0",
         ),
         ("test result: FAILED. 3 passed; 2 failed; 1 ignored; 0 measured; 0 filtered out", "3 2 1"),

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Run every benchmark and leave its Markdown in bench/out/: `make bench`. About half an hour; close
+# what else runs. `bench/run.sh NAME…` runs only these.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+. scripts/lib.sh
+
+out=$root/bench/out
+mkdir -p "$out"
+need valgrind=valgrind
+[ "$(id -u)" != 0 ] || scripts/sid.sh
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
+python=$root/.venv/bin/python
+
+failed=()
+bench() {
+  local name=$1
+  shift
+  if [ ${#wanted[@]} -gt 0 ] && [[ " ${wanted[*]} " != *" $name "* ]]; then return; fi
+  say "bench: $name"
+  if "$@" >"$out/$name.md.part"; then
+    mv "$out/$name.md.part" "$out/$name.md"
+    cat "$out/$name.md"
+  else
+    failed+=("$name")
+  fi
+}
+example() { cargo run --quiet --release --locked --package "$1" --example "${@:2}"; }
+
+wanted=("$@")
+bench rate "$python" bench/rate.py
+bench import_time "$python" bench/import_time.py
+[ ! -e bench/overhead.py ] || bench overhead "$python" bench/overhead.py
+[ ! -e bench/threads.py ] || bench threads "$python" bench/threads.py
+[ ! -e crates/recording/examples/size.rs ] || bench size example sondage-recording size
+[ ! -e crates/serve/examples/latency.rs ] || bench latency example sondage-serve latency
+
+[ ${#failed[@]} -eq 0 ] || fail "these did not finish: ${failed[*]}"
