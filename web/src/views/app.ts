@@ -1,0 +1,154 @@
+/** What all views share: the store, the search, and what floats above the page. */
+import { createContext, createMemo, createSignal, useContext, type Accessor, type JSX } from "solid-js";
+import type { FunctionName, Meta, ProcessInfo, SearchAnswer, StateName, ThreadInfo } from "../api/types.ts";
+import { path, query } from "../api/query.ts";
+import { ask, type Answer } from "../state/ask.ts";
+import type { Store } from "../state/store.ts";
+import { DEFAULT_STATES } from "../state/view-state.ts";
+
+export interface Tip {
+  readonly x: number;
+  readonly y: number;
+  readonly content: () => JSX.Element;
+}
+
+export interface MenuItem {
+  readonly label: string;
+  readonly key?: string;
+  readonly checked?: boolean;
+  readonly disabled?: boolean;
+  readonly run: () => void;
+}
+
+export interface Menu {
+  readonly x: number;
+  readonly y: number;
+  readonly head?: string;
+  /** `null` is a line between groups. */
+  readonly items: readonly (MenuItem | null)[];
+}
+
+export type Popup = "palette" | "help" | null;
+
+/** What the view in sight offers to the keyboard. */
+export interface Keyboard {
+  /** Goes to the next search hit, or the one before. */
+  cycle?: (step: 1 | -1) => void;
+  /** Zooms or pans what is under the pointer. */
+  zoom?: (factor: number) => void;
+  pan?: (share: number) => void;
+  fit?: () => void;
+  zoomToSelection?: () => void;
+  selectWindow?: () => void;
+}
+
+export interface App {
+  readonly meta: Meta;
+  readonly store: Store;
+  readonly search: Answer<SearchAnswer>;
+  /** The functions that the search finds; null when nothing is searched. */
+  readonly hits: Accessor<ReadonlySet<number> | null>;
+  readonly hitPlace: Accessor<{ at: number; of: number } | null>;
+  setHitPlace(place: { at: number; of: number } | null): void;
+  readonly tip: Accessor<Tip | null>;
+  setTip(tip: Tip | null): void;
+  readonly menu: Accessor<Menu | null>;
+  setMenu(menu: Menu | null): void;
+  readonly popup: Accessor<Popup>;
+  setPopup(popup: Popup): void;
+  readonly toast: Accessor<string | null>;
+  say(text: string): void;
+  /** Text for screen readers about what the arrow keys reached. */
+  readonly spoken: Accessor<string>;
+  speak(text: string): void;
+  /** The tab in sight. */
+  readonly tabKeys: { current: Keyboard };
+  readonly timelineKeys: { current: Keyboard };
+  /** Whose keys W, A, S, D and F are. */
+  readonly pointerOver: { current: "timeline" | "tab" };
+  readonly names: Map<number, FunctionName>;
+  remember(name: FunctionName): void;
+  nameOf(id: number): string;
+  thread(id: number): ThreadInfo | undefined;
+  process(id: number): ProcessInfo | undefined;
+  /** The states that count. */
+  readonly states: Accessor<ReadonlySet<StateName>>;
+}
+
+const AppContext = createContext<App>();
+export const AppProvider = AppContext.Provider;
+
+export function useApp(): App {
+  const app = useContext(AppContext);
+  if (!app) throw new Error("no app around this view");
+  return app;
+}
+
+export function createApp(meta: Meta, store: Store): App {
+  const { view } = store;
+  const question = createMemo(() => {
+    const text = view().search;
+    if (text === "") return null;
+    // The share of the search is of what the other filters leave, whether or not it narrows.
+    const filter = store.filter().replace(/(^|&)search=[^&]*/, "").replace(/^&/, "");
+    return path("search", filter, query({ q: text }));
+  });
+  const search = ask<SearchAnswer>(question, { wait: 120 });
+  const hits = createMemo(() => {
+    if (view().search === "") return null;
+    const answer = search.data();
+    return answer ? new Set(answer.functions) : null;
+  });
+  const [hitPlace, setHitPlace] = createSignal<{ at: number; of: number } | null>(null);
+  const [tip, setTip] = createSignal<Tip | null>(null);
+  const [menu, setMenu] = createSignal<Menu | null>(null);
+  const [popup, setPopup] = createSignal<Popup>(null);
+  const [toast, setToast] = createSignal<string | null>(null);
+  const [spoken, speak] = createSignal("");
+  let toastTimer = 0;
+  const threads = createMemo(() => new Map(store.recording().threads.map((thread) => [thread.id, thread])));
+  const processes = createMemo(() => new Map(store.recording().processes.map((process) => [process.id, process])));
+  const names = new Map<number, FunctionName>();
+  return {
+    meta,
+    store,
+    search,
+    hits,
+    hitPlace,
+    setHitPlace,
+    tip,
+    setTip,
+    menu,
+    setMenu,
+    popup,
+    setPopup,
+    toast,
+    say(text) {
+      clearTimeout(toastTimer);
+      setToast(text);
+      toastTimer = window.setTimeout(() => setToast(null), 2600);
+    },
+    spoken,
+    speak,
+    tabKeys: { current: {} },
+    timelineKeys: { current: {} },
+    pointerOver: { current: "timeline" },
+    names,
+    remember(name) {
+      names.set(name.function, name);
+    },
+    nameOf: (id) => names.get(id)?.label ?? `function ${String(id)}`,
+    thread: (id) => threads().get(id),
+    process: (id) => processes().get(id),
+    states: createMemo(() => new Set(view().states ?? DEFAULT_STATES)),
+  };
+}
+
+export const STATE_LABELS: Record<StateName, string> = {
+  cpu: "on CPU",
+  runnable: "waiting for a CPU",
+  "gil-wait": "waiting for the GIL",
+  disk: "disk wait",
+  unknown: "unknown",
+  blocked: "asleep",
+};
