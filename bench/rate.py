@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -56,7 +57,7 @@ def profiling_sampling(pid: int, seconds: float, asked: int) -> tuple[float, flo
         "--sampling-rate", str(asked), "--duration", str(seconds), "--collapsed",
         "--output", "/tmp/rate.collapsed", str(pid),
     ]  # fmt: skip
-    environment = {"PATH": "/usr/bin", "LC_ALL": "C"}
+    environment = os.environ | {"LC_ALL": "C"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     said = re.search(r"Captured (\d+) samples in ([\d.]+) seconds", done.stdout + done.stderr)
     if said is None:
