@@ -11,6 +11,10 @@
 
 mod commands;
 mod error;
+mod python;
+mod record;
+mod signals;
+mod start;
 mod ui;
 
 use std::process::ExitCode;

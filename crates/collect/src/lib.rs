@@ -30,6 +30,7 @@
 
 mod batch;
 pub mod clock;
+mod dump;
 pub mod launch;
 pub mod machine;
 mod metrics;
@@ -47,6 +48,7 @@ mod stacks;
 mod thread;
 mod writer;
 
+pub use dump::{DumpFrame, ProcessDump, ThreadDump, dump};
 pub use names::process_name;
 pub use options::Options;
 pub use sampler::Notice;

@@ -24,8 +24,9 @@ const CLOCK: u64 = 1_000_000_000;
 const HOUSEKEEPING: u64 = 1_000_000;
 /// New threads and processes are looked for at least this often, whatever the kernel's counter says.
 const SEARCH: u64 = 100_000_000;
-/// The search for new threads and processes takes at most one part in this many of our time.
+/// The search takes about one part in this many of our time, and waits no longer than this for it.
 const SEARCH_SHARE: u64 = 100;
+const SEARCH_LATEST: u64 = 10_000_000;
 /// How long a forked process may be about to call `exec` before it counts as one of its own.
 const EXEC_GRACE: u64 = 3_000_000;
 /// Sleepers that are looked at take at most one part in this many of the interval …
@@ -323,7 +324,7 @@ impl Sampler {
             self.find_children(now);
         }
         let cost = clock::mono_now().0.saturating_sub(now.0);
-        self.next.search_allowed = now.0 + (cost * SEARCH_SHARE).min(SEARCH);
+        self.next.search_allowed = now.0 + (cost * SEARCH_SHARE).min(SEARCH_LATEST);
         self.next.search = now.0 + SEARCH;
     }
 
