@@ -1,0 +1,316 @@
+//! A recording with what is worked out about it once, and the figures of the last filters.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use sondage_model::{Dictionary, FileId, FunctionId, Source, ThreadId};
+
+use crate::lines::LineIndex;
+use crate::names::Names;
+use crate::scan::{Admit, Piece, Sink, Unit, check, scan, unit_of};
+use crate::tree::{CallTree, MergeBy, NodeWeights};
+use crate::weights::StackSums;
+use crate::{AnalyzeError, Empty, Filter, Totals, Weights};
+
+/// Answers questions about one recording.
+///
+/// Holds what does not depend on the filter (names, merged trees) and, within a bound of bytes,
+/// the sums of the filters that were asked for last. Every method may be called from several
+/// threads; the same question always has the same answer.
+pub struct Analyzer {
+    source: Arc<dyn Source>,
+    names: Names,
+    unit: Unit,
+    by_function: OnceLock<CallTree>,
+    by_line: OnceLock<CallTree>,
+    outermost_functions: OnceLock<Vec<bool>>,
+    outermost_files: OnceLock<Vec<bool>>,
+    lines: OnceLock<LineIndex>,
+    selections: Mutex<Vec<Arc<Selection>>>,
+    cache_bytes: usize,
+}
+
+/// The sums of one filter.
+pub struct Selection {
+    filter: Filter,
+    weights: Weights,
+    threads: Vec<Totals>,
+    by_function: OnceLock<NodeWeights>,
+    by_line: OnceLock<NodeWeights>,
+}
+
+impl Selection {
+    /// The filter.
+    #[must_use]
+    pub fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    /// The samples by stack.
+    #[must_use]
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// The sums over everything.
+    #[must_use]
+    pub fn total(&self) -> &Totals {
+        self.weights.total()
+    }
+
+    /// The sums by thread id.
+    #[must_use]
+    pub fn threads(&self) -> &[Totals] {
+        &self.threads
+    }
+
+    /// The thread with the most weight, the first of equals; `None` where none has any.
+    #[must_use]
+    pub fn busiest_thread(&self) -> Option<ThreadId> {
+        (0..self.threads.len())
+            .filter(|&i| self.threads[i].weight > 0)
+            .max_by_key(|&i| (self.threads[i].weight, std::cmp::Reverse(i)))
+            .map(|i| ThreadId(i as u32))
+    }
+
+    fn bytes(&self) -> usize {
+        let nodes = |weights: &OnceLock<NodeWeights>| weights.get().map_or(0, NodeWeights::bytes);
+        self.weights.bytes()
+            + self.threads.len() * size_of::<Totals>()
+            + nodes(&self.by_function)
+            + nodes(&self.by_line)
+    }
+}
+
+/// Bytes of sums that an [`Analyzer`] keeps unless told otherwise.
+const DEFAULT_CACHE_BYTES: usize = 64 << 20;
+
+impl Analyzer {
+    /// Makes a recording ready for questions.
+    ///
+    /// # Errors
+    /// When its tables contradict each other, or it cannot be read.
+    pub fn new(source: Arc<dyn Source>) -> Result<Analyzer, AnalyzeError> {
+        Analyzer::with_cache(source, DEFAULT_CACHE_BYTES)
+    }
+
+    /// The same, keeping at most about `cache_bytes` of sums.
+    ///
+    /// # Errors
+    /// When its tables contradict each other, or it cannot be read.
+    pub fn with_cache(
+        source: Arc<dyn Source>,
+        cache_bytes: usize,
+    ) -> Result<Analyzer, AnalyzeError> {
+        check(source.dictionary())?;
+        Ok(Analyzer {
+            names: Names::new(source.dictionary()),
+            unit: unit_of(&*source)?,
+            source,
+            by_function: OnceLock::new(),
+            by_line: OnceLock::new(),
+            outermost_functions: OnceLock::new(),
+            outermost_files: OnceLock::new(),
+            lines: OnceLock::new(),
+            selections: Mutex::default(),
+            cache_bytes,
+        })
+    }
+
+    /// The recording.
+    #[must_use]
+    pub fn source(&self) -> &dyn Source {
+        &*self.source
+    }
+
+    /// What its samples refer to.
+    #[must_use]
+    pub fn dictionary(&self) -> &Dictionary {
+        self.source.dictionary()
+    }
+
+    /// What its functions and files are called.
+    #[must_use]
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// What its weights are measured in.
+    #[must_use]
+    pub fn unit(&self) -> Unit {
+        self.unit
+    }
+
+    /// The sums of the samples that the filter admits.
+    ///
+    /// # Errors
+    /// When the recording cannot be read.
+    pub fn select(&self, filter: &Filter) -> Result<Arc<Selection>, AnalyzeError> {
+        let filter = filter.normal();
+        let selections = || {
+            self.selections
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
+        {
+            let mut kept = selections();
+            if let Some(at) = kept.iter().position(|kept| kept.filter == filter) {
+                let found = kept.remove(at);
+                kept.push(Arc::clone(&found));
+                return Ok(found);
+            }
+        }
+        let admit = Admit::new(&*self.source, &self.names, &filter, self.unit);
+        let stacks = self.dictionary().stacks().len();
+        let sums = scan(&*self.source, &admit, || SelectionSums {
+            stacks: StackSums::new(stacks),
+            threads: vec![Totals::default(); self.dictionary().threads().len()],
+        })?;
+        let selection = Arc::new(Selection {
+            filter,
+            weights: sums.stacks.finish(),
+            threads: sums.threads,
+            by_function: OnceLock::new(),
+            by_line: OnceLock::new(),
+        });
+        let mut kept = selections();
+        // Another thread may have been asked the same in the meantime.
+        kept.retain(|kept| kept.filter != selection.filter);
+        kept.push(Arc::clone(&selection));
+        while kept.len() > 1 && kept.iter().map(|s| s.bytes()).sum::<usize>() > self.cache_bytes {
+            kept.remove(0);
+        }
+        Ok(selection)
+    }
+
+    /// Why the filter leaves nothing; `None` when it leaves something.
+    ///
+    /// # Errors
+    /// When the recording cannot be read.
+    pub fn empty(&self, filter: &Filter) -> Result<Option<Empty>, AnalyzeError> {
+        if self.select(filter)?.total().weight > 0 {
+            return Ok(None);
+        }
+        Empty::find(self, filter).map(Some)
+    }
+
+    pub(crate) fn admit(&self, filter: &Filter) -> Admit {
+        Admit::new(&*self.source, &self.names, filter, self.unit)
+    }
+
+    pub(crate) fn tree(&self, by: MergeBy) -> &CallTree {
+        let tree = match by {
+            MergeBy::Function => &self.by_function,
+            MergeBy::Line => &self.by_line,
+        };
+        tree.get_or_init(|| CallTree::new(self.dictionary(), by))
+    }
+
+    pub(crate) fn node_weights<'a>(
+        &self,
+        selection: &'a Selection,
+        by: MergeBy,
+    ) -> &'a NodeWeights {
+        let weights = match by {
+            MergeBy::Function => &selection.by_function,
+            MergeBy::Line => &selection.by_line,
+        };
+        weights.get_or_init(|| self.tree(by).weigh(&selection.weights))
+    }
+
+    /// By node of the tree by function: whether it is the outermost one of its function.
+    pub(crate) fn outermost_functions(&self) -> &[bool] {
+        self.outermost_functions.get_or_init(|| {
+            self.tree(MergeBy::Function)
+                .outermost(self.dictionary().functions().len(), |key| key as usize)
+        })
+    }
+
+    /// By node of the tree by function: whether it is the outermost one of its file.
+    pub(crate) fn outermost_files(&self) -> &[bool] {
+        self.outermost_files.get_or_init(|| {
+            let functions = self.dictionary().functions();
+            self.tree(MergeBy::Function)
+                .outermost(self.dictionary().files().len(), |key| {
+                    functions[key as usize].file.index()
+                })
+        })
+    }
+
+    pub(crate) fn lines(&self) -> &LineIndex {
+        self.lines
+            .get_or_init(|| LineIndex::new(self.dictionary(), self.tree(MergeBy::Line)))
+    }
+
+    pub(crate) fn check_file(&self, file: FileId) -> Result<(), AnalyzeError> {
+        if file.index() < self.dictionary().files().len() {
+            return Ok(());
+        }
+        Err(AnalyzeError::NoSuch {
+            what: "file",
+            id: file.0,
+        })
+    }
+
+    pub(crate) fn check_function(&self, function: FunctionId) -> Result<(), AnalyzeError> {
+        if function.index() < self.dictionary().functions().len() {
+            return Ok(());
+        }
+        Err(AnalyzeError::NoSuch {
+            what: "function",
+            id: function.0,
+        })
+    }
+
+    /// Memory it holds now, besides the recording's own.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let trees: usize = [&self.by_function, &self.by_line]
+            .into_iter()
+            .filter_map(|tree| tree.get())
+            .map(CallTree::bytes)
+            .sum();
+        let marks: usize = [&self.outermost_functions, &self.outermost_files]
+            .into_iter()
+            .filter_map(|marks| marks.get())
+            .map(Vec::len)
+            .sum();
+        let kept = self
+            .selections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let sums: usize = kept.iter().map(|selection| selection.bytes()).sum();
+        trees + marks + sums + self.lines.get().map_or(0, LineIndex::bytes)
+    }
+}
+
+impl std::fmt::Debug for Analyzer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Analyzer")
+            .field("command", &self.source.info().command)
+            .field("unit", &self.unit)
+            .field("bytes", &self.bytes())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Sums by stack and by thread.
+struct SelectionSums {
+    stacks: StackSums,
+    threads: Vec<Totals>,
+}
+
+impl Sink for SelectionSums {
+    fn add(&mut self, piece: Piece) {
+        self.stacks.add(piece);
+        if let Some(thread) = self.threads.get_mut(piece.thread.index()) {
+            thread.add(&piece);
+        }
+    }
+
+    fn merge(&mut self, other: SelectionSums) {
+        self.stacks.merge(other.stacks);
+        for (sum, part) in self.threads.iter_mut().zip(&other.threads) {
+            sum.add_all(part);
+        }
+    }
+}

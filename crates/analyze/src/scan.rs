@@ -1,0 +1,339 @@
+//! The one pass over samples that all figures come from.
+//!
+//! A block of samples that lies inside the range is read as its summary, which is much shorter;
+//! only blocks at the edges of the range are read sample by sample. Sums are of whole numbers, so
+//! the result does not depend on the number of threads or on how samples are cut into blocks.
+
+use sondage_model::{
+    Dictionary, FunctionId, SampleColumns, Source, SourceError, StackId, State, StateKind,
+    SummaryRow, ThreadId, TimeRange,
+};
+
+use crate::names::Names;
+use crate::{Filter, Search};
+
+/// What weights are measured in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unit {
+    /// Nanoseconds of wall time of a thread.
+    Nanos,
+    /// Samples: the recording is an import that knows no time.
+    Samples,
+}
+
+/// A piece of the recording: a sample, the part of one inside the range, or a sum of some.
+#[derive(Clone, Copy)]
+pub(crate) struct Piece {
+    pub thread: ThreadId,
+    pub stack: StackId,
+    pub state: State,
+    pub count: u64,
+    pub weight: u64,
+}
+
+/// What pieces are added to.
+pub(crate) trait Sink: Send + Sized {
+    fn add(&mut self, piece: Piece);
+    /// Adds what another one got.
+    fn merge(&mut self, other: Self);
+}
+
+/// A [`Filter`] made ready for a pass over samples.
+pub(crate) struct Admit {
+    range: Option<TimeRange>,
+    /// End of the recording: the last instant belongs to a range that reaches it.
+    recording_end: sondage_model::Time,
+    threads: Option<Vec<bool>>,
+    states: [bool; 256],
+    stacks: Option<Vec<bool>>,
+    stack_count: usize,
+    unit: Unit,
+}
+
+impl Admit {
+    pub(crate) fn new(source: &dyn Source, names: &Names, filter: &Filter, unit: Unit) -> Admit {
+        let dict = source.dictionary();
+        let by_thread = !(filter.threads.is_empty() && filter.processes.is_empty());
+        let threads = by_thread.then(|| {
+            let mut admitted: Vec<bool> = dict
+                .threads()
+                .iter()
+                .map(|row| filter.processes.contains(&row.process))
+                .collect();
+            for thread in &filter.threads {
+                if let Some(slot) = admitted.get_mut(thread.index()) {
+                    *slot = true;
+                }
+            }
+            admitted
+        });
+        let states = std::array::from_fn(|code| {
+            let state = State::from_code(code as u8);
+            filter.states.contains(state.kind()) && (state.holds_gil() || !filter.gil_only)
+        });
+        Admit {
+            range: filter.range,
+            recording_end: source.range().end,
+            threads,
+            states,
+            stacks: stacks_with(dict, names, filter.function, filter.search.as_ref()),
+            stack_count: dict.stacks().len(),
+            unit,
+        }
+    }
+
+    fn takes_all_of(&self, span: TimeRange) -> bool {
+        self.range.is_none_or(|range| {
+            range.start <= span.start && (span.end < range.end || range.end >= self.recording_end)
+        })
+    }
+
+    fn touches(&self, span: TimeRange) -> bool {
+        // A block of instants has no length, so its ends count as inside.
+        self.range
+            .is_none_or(|range| span.start <= range.end && range.start <= span.end)
+    }
+
+    fn takes(&self, thread: ThreadId, state: State, stack: StackId) -> bool {
+        self.states[usize::from(state.code())]
+            && self
+                .threads
+                .as_ref()
+                .is_none_or(|threads| threads.get(thread.index()).copied().unwrap_or(false))
+            && self
+                .stacks
+                .as_ref()
+                .is_none_or(|stacks| stacks[stack.index()])
+    }
+
+    /// A stack that is not in the dictionary is taken for the empty one.
+    fn known(&self, stack: StackId) -> StackId {
+        if stack.index() < self.stack_count {
+            stack
+        } else {
+            StackId::EMPTY
+        }
+    }
+
+    fn add_summary(&self, rows: &[SummaryRow], sink: &mut impl Sink) {
+        for row in rows {
+            let stack = self.known(row.stack);
+            if self.takes(row.thread, row.state, stack) {
+                sink.add(Piece {
+                    thread: row.thread,
+                    stack,
+                    state: row.state,
+                    count: row.count,
+                    weight: match self.unit {
+                        Unit::Nanos => row.weight.0,
+                        Unit::Samples => row.count,
+                    },
+                });
+            }
+        }
+    }
+
+    fn add_samples(&self, rows: &SampleColumns, sink: &mut impl Sink) {
+        for i in 0..rows.len() {
+            let (thread, state) = (rows.threads[i], rows.states[i]);
+            let stack = self.known(rows.stacks[i]);
+            if !self.takes(thread, state, stack) {
+                continue;
+            }
+            let count = u64::from(rows.counts[i]);
+            let inside = self.inside(rows.times[i].0, rows.weights[i].0, count);
+            let Some((count, weight)) = inside else {
+                continue;
+            };
+            sink.add(Piece {
+                thread,
+                stack,
+                state,
+                count,
+                weight,
+            });
+        }
+    }
+
+    /// The count and weight of the part of a sample that lies in the range.
+    pub(crate) fn inside(&self, time: u64, weight: u64, count: u64) -> Option<(u64, u64)> {
+        let Some(range) = self.range else {
+            return Some(match self.unit {
+                Unit::Nanos => (count, weight),
+                Unit::Samples => (count, count),
+            });
+        };
+        let (start, end) = (range.start.0, range.end.0);
+        if weight == 0 || self.unit == Unit::Samples {
+            let last = time == end && range.end >= self.recording_end;
+            return (start <= time && (time < end || last)).then_some(match self.unit {
+                Unit::Nanos => (count, 0),
+                Unit::Samples => (count, count),
+            });
+        }
+        // A range from the beginning takes also what a sample says of the time before it.
+        let before = match start {
+            0 => 0,
+            _ => start.saturating_add(weight).saturating_sub(time),
+        };
+        let after = time.saturating_sub(end);
+        let kept = weight.checked_sub(before.saturating_add(after))?;
+        if kept == 0 {
+            return None;
+        }
+        // The observations are spread evenly, the last at the end, so that the counts of two
+        // adjoining ranges add up to that of both.
+        let seen_until =
+            |offset: u64| (u128::from(count) * u128::from(offset) / u128::from(weight)) as u64;
+        Some((seen_until(weight - after) - seen_until(before), kept))
+    }
+}
+
+/// For each stack whether it contains the function and a frame that matches; `None` where both
+/// are not asked for.
+fn stacks_with(
+    dict: &Dictionary,
+    names: &Names,
+    function: Option<FunctionId>,
+    search: Option<&Search>,
+) -> Option<Vec<bool>> {
+    let by_function = function.map(|function| {
+        let mut wanted = vec![false; dict.functions().len()];
+        if let Some(slot) = wanted.get_mut(function.index()) {
+            *slot = true;
+        }
+        stacks_with_any(dict, &wanted)
+    });
+    let by_search = search.map(|search| stacks_with_any(dict, &names.matching(dict, search)));
+    match (by_function, by_search) {
+        (Some(mut both), Some(other)) => {
+            for (slot, other) in both.iter_mut().zip(other) {
+                *slot &= other;
+            }
+            Some(both)
+        }
+        (one, other) => one.or(other),
+    }
+}
+
+/// For each stack whether it contains one of the wanted functions. A parent has a smaller id than
+/// its children, so one pass in order of ids is enough.
+pub(crate) fn stacks_with_any(dict: &Dictionary, wanted: &[bool]) -> Vec<bool> {
+    let frames: Vec<bool> = dict
+        .frames()
+        .iter()
+        .map(|frame| wanted.get(frame.function.index()).copied().unwrap_or(false))
+        .collect();
+    let mut contains = vec![false; dict.stacks().len()];
+    for (i, row) in dict.stacks().iter().enumerate().skip(1) {
+        contains[i] =
+            contains[row.parent.index()] || frames.get(row.frame.index()).copied().unwrap_or(false);
+    }
+    contains
+}
+
+/// What the weights of a recording are measured in: time, unless no sample has any.
+pub(crate) fn unit_of(source: &dyn Source) -> Result<Unit, SourceError> {
+    if source.info().interval.0 > 0 {
+        return Ok(Unit::Nanos);
+    }
+    let first = source.blocks().iter().position(|block| block.rows > 0);
+    let timeless = match first {
+        Some(block) => source.summary(block)?.iter().all(|row| row.weight.0 == 0),
+        None => false,
+    };
+    Ok(if timeless { Unit::Samples } else { Unit::Nanos })
+}
+
+/// Rows below which a second thread costs more than it saves.
+const ROWS_FOR_TWO_THREADS: u64 = 1 << 18;
+
+/// Adds all samples that the filter admits to sinks of `make`.
+pub(crate) fn scan<S: Sink>(
+    source: &dyn Source,
+    admit: &Admit,
+    make: impl Fn() -> S + Sync,
+) -> Result<S, SourceError> {
+    let blocks: Vec<usize> = (0..source.blocks().len())
+        .filter(|&block| admit.touches(source.blocks()[block].range))
+        .collect();
+    let rows = |block: usize| source.blocks()[block].rows;
+    let total: u64 = blocks.iter().map(|&block| rows(block)).sum();
+    let part = |blocks: &[usize]| -> Result<S, SourceError> {
+        let mut sink = make();
+        for &block in blocks {
+            if admit.takes_all_of(source.blocks()[block].range) {
+                let summary = source.summary(block)?;
+                admit.add_summary(&summary, &mut sink);
+            } else {
+                let samples = source.samples(block)?;
+                admit.add_samples(&samples, &mut sink);
+            }
+        }
+        Ok(sink)
+    };
+    if total < ROWS_FOR_TWO_THREADS || blocks.len() < 2 {
+        return part(&blocks);
+    }
+    let mut first_half = 0;
+    let mut middle = 0;
+    while first_half * 2 < total && middle + 1 < blocks.len() {
+        first_half += rows(blocks[middle]);
+        middle += 1;
+    }
+    let (left, right) = blocks.split_at(middle);
+    let (left, right) = std::thread::scope(|scope| {
+        let right = scope.spawn(|| part(right));
+        let left = part(left);
+        (left, right.join())
+    });
+    let mut sink = left?;
+    match right {
+        Ok(other) => sink.merge(other?),
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+    Ok(sink)
+}
+
+/// Figures by state.
+pub(crate) type ByState = [u64; StateKind::COUNT];
+
+/// Checks once what all passes rely on: that every row refers to rows that are there.
+pub(crate) fn check(dict: &Dictionary) -> Result<(), SourceError> {
+    let damaged = |what: &str, row: usize, why: &str| {
+        Err(SourceError::Damaged {
+            what: format!("row {row} of the {what}"),
+            why: why.to_owned(),
+        })
+    };
+    let functions = dict.functions();
+    if let Some(i) = functions
+        .iter()
+        .position(|row| row.file.index() >= dict.files().len())
+    {
+        return damaged("functions", i, "its file is not in the files");
+    }
+    let frames = dict.frames();
+    if let Some(i) = frames
+        .iter()
+        .position(|row| row.function.index() >= functions.len())
+    {
+        return damaged("frames", i, "its function is not in the functions");
+    }
+    for (i, row) in dict.stacks().iter().enumerate().skip(1) {
+        if row.parent.index() >= i {
+            return damaged("stacks", i, "its parent does not come before it");
+        }
+        if row.frame.index() >= frames.len() {
+            return damaged("stacks", i, "its frame is not in the frames");
+        }
+    }
+    let threads = dict.threads();
+    if let Some(i) = threads
+        .iter()
+        .position(|row| row.process.index() >= dict.processes().len())
+    {
+        return damaged("threads", i, "its process is not in the processes");
+    }
+    Ok(())
+}
