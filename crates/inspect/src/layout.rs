@@ -212,6 +212,9 @@ pub struct CodeLayout {
     pub firsttraceable: usize,
     pub code_adaptive: usize,
     pub frame_size: FrameSize,
+    /// Opcodes that can call a Python function without C in between; empty where frames tell by
+    /// themselves that they wait in a call.
+    pub calls: &'static [u8],
 }
 
 /// Objects of built-in types.

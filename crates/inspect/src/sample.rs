@@ -130,7 +130,7 @@ pub struct ThreadCursor {
     /// Frames of the last snapshot, outermost first.
     last: Vec<RawFrame>,
     /// Edges of this copy that are not known yet.
-    fresh: Vec<Edge>,
+    fresh: Vec<Fresh>,
     /// A copy whose innermost frame did not say that it runs, and in how many copies in a row it
     /// was the same.
     weak: Vec<RawFrame>,
@@ -203,7 +203,7 @@ impl Pace {
             self.size = size;
             self.usual = self.usual.max(nanos * 16);
         }
-        let late = nanos * 16 > self.usual * 2 + 16 * 300;
+        let late = nanos * 16 > self.usual + self.usual / 2 + 16 * 200;
         if late && self.slow < 3 {
             self.slow += 1;
             return true;
@@ -243,52 +243,94 @@ pub(crate) struct Edges {
 /// A call that was seen but is not believed yet.
 #[derive(Clone, Copy, Debug)]
 struct Suspect {
-    /// The copy it was last seen in.
+    /// The copy it was last seen in, and in how many before that without a gap.
     copy: u64,
+    row: u32,
     /// The sample it was last seen in.
     sample: u64,
     /// In how many samples it was seen.
     seen: u32,
 }
 
-/// A call is believed when it was seen in this many samples …
-const SEEN: u32 = 4;
-/// … and in at least one of this many in which its caller stood at that instruction.
-const OF: u32 = 8;
+/// A call that was seen in this copy for the first time, or on trial.
+#[derive(Clone, Copy, Debug)]
+struct Fresh {
+    edge: Edge,
+    /// Address of the caller's instruction; 0 when the call went through C, which any instruction
+    /// can do.
+    site: u64,
+    /// Caller and callee lie apart in memory, and were copied at different times.
+    apart: bool,
+}
+
+/// How often a call must have been seen to be believed: in how many copies in a row, or in how
+/// many samples and in what part of those in which its caller stood at that instruction.
+#[derive(Clone, Copy)]
+struct Evidence {
+    row: u32,
+    seen: u32,
+    of: u32,
+}
+
+/// For frames that lie next to each other.
+const TOGETHER: Evidence = Evidence { row: 2, seen: 4, of: 8 };
+/// For frames that lie apart: a wrong pair is likelier.
+const APART: Evidence = Evidence { row: 3, seen: 6, of: 4 };
+/// For a caller whose instruction, as read, calls nothing (as in code that the JIT compiled, which
+/// keeps it up to date only now and then).
+const UNLIKELY: Evidence = Evidence { row: u32::MAX, seen: 8, of: 2 };
 
 impl Edges {
-    /// Whether all of these calls, seen in the current copy, can be believed: each was also in the
-    /// copy just before, or in enough of those that could show it. An accident of copying does
-    /// neither: it is as likely to happen twice in a row as twice anywhere.
-    fn believe(&mut self, fresh: &mut Vec<Edge>) -> Result<(), Stop> {
+    /// Whether all of these calls, seen in the current copy, can be believed. An accident of
+    /// copying is as likely to happen twice in a row as twice anywhere; what really happens, and
+    /// was met once, goes on or comes again.
+    fn believe(
+        &mut self,
+        fresh: &mut Vec<Fresh>,
+        can_call: impl Fn(u64) -> bool,
+    ) -> Result<(), Stop> {
         if self.known.len() + self.suspects.len() > MAX_EDGES {
             self.known.clear();
             self.suspects.clear();
             self.callers.clear();
         }
         let mut all = true;
-        for edge in fresh.drain(..) {
+        for Fresh { edge, site, apart } in fresh.drain(..) {
             // A recursive stack holds the same edge many times.
             if self.known.contains(&edge) {
                 continue;
             }
-            let of = self.callers.entry((edge.0, edge.1)).or_insert(0);
+            let of = *self.callers.entry((edge.0, edge.1)).or_insert(1);
             let suspect = self.suspects.entry(edge).or_insert(Suspect {
-                copy: u64::MAX,
+                copy: 0,
+                row: 0,
                 sample: u64::MAX,
                 seen: 0,
             });
             if suspect.copy == self.copies {
+                all = false;
                 continue;
             }
-            let in_a_row = suspect.copy == self.copies - 1;
+            suspect.row = if suspect.copy + 1 == self.copies {
+                suspect.row + 1
+            } else {
+                1
+            };
             suspect.copy = self.copies;
             if suspect.sample != self.samples {
                 suspect.sample = self.samples;
                 suspect.seen += 1;
             }
-            let often = suspect.seen >= SEEN && suspect.seen.saturating_mul(OF) >= *of;
-            if in_a_row || often {
+            let need = if site != 0 && !can_call(site) {
+                UNLIKELY
+            } else if apart {
+                APART
+            } else {
+                TOGETHER
+            };
+            if suspect.row >= need.row
+                || (suspect.seen >= need.seen && suspect.seen.saturating_mul(need.of) >= of)
+            {
                 self.suspects.remove(&edge);
                 self.known.insert(edge);
             } else {
@@ -302,9 +344,18 @@ impl Edges {
         }
     }
 
+    /// Whether this call is believed.
+    #[inline]
+    pub fn knows(&self, caller: CodeId, offset: i32, callee: CodeId) -> bool {
+        self.known.contains(&(caller.0, offset, callee.0))
+    }
+
     /// Counts a caller seen at an instruction, if one of its calls is on trial.
     #[inline]
     fn count_caller(&mut self, code: u32, offset: i32) {
+        if self.callers.is_empty() {
+            return;
+        }
         if let Some(of) = self.callers.get_mut(&(code, offset)) {
             *of = of.saturating_add(1);
         }
@@ -413,7 +464,13 @@ impl<M: Memory> Target<M> {
                     return Err(Stop::Retry(Retry::Unconfirmed));
                 }
             }
-            self.edges.believe(&mut cursor.fresh)?;
+            let (memory, calls) = (&self.memory, self.layout.code.calls);
+            self.edges.believe(&mut cursor.fresh, |site| {
+                let mut opcode = [0];
+                calls.is_empty()
+                    || memory.read(RemoteAddr(site), &mut opcode).is_err()
+                    || calls.contains(&opcode[0])
+            })?;
         }
         cursor.plan.accept();
         out.holds_gil = walked.holds_gil;
@@ -480,20 +537,34 @@ impl<M: Memory> Target<M> {
     /// Collects the calls of this copy that are not known yet.
     fn find_fresh_edges(&mut self, cursor: &mut ThreadCursor, same: usize) {
         cursor.fresh.clear();
-        let mut caller = cursor.stack[..same]
-            .iter()
-            .rev()
-            .find(|frame| frame.shown)
-            .map_or((ROOT, 0), |frame| (frame.code.0, frame.offset));
-        for frame in cursor.stack[same..].iter().filter(|frame| frame.shown) {
-            let edge = (caller.0, caller.1, frame.code.0);
-            if !self.edges.known.contains(&edge) {
-                cursor.fresh.push(edge);
+        let mut caller = cursor.stack[..same].iter().rev().find(|frame| frame.shown);
+        // Whether C code, or a frame that is not shown, stands between.
+        let mut indirect = cursor.stack[..same].last().is_some_and(|frame| !frame.shown);
+        let edges = &mut self.edges;
+        if let Some(caller) = caller {
+            edges.count_caller(caller.code.0, caller.offset);
+        }
+        for frame in &cursor.stack[same..] {
+            if !frame.shown {
+                indirect = true;
+                continue;
             }
-            caller = (frame.code.0, frame.offset);
-            if !self.edges.callers.is_empty() {
-                self.edges.count_caller(caller.0, caller.1);
+            let edge = caller.map_or((ROOT, 0, frame.code.0), |caller| {
+                (caller.code.0, caller.offset, frame.code.0)
+            });
+            if !edges.known.contains(&edge) {
+                cursor.fresh.push(Fresh {
+                    edge,
+                    site: match caller {
+                        Some(caller) if !indirect && !frame.entry => caller.instruction,
+                        _ => 0,
+                    },
+                    apart: frame.generator || caller.is_some_and(|caller| caller.generator),
+                });
             }
+            indirect = false;
+            caller = Some(frame);
+            edges.count_caller(frame.code.0, frame.offset);
         }
     }
 

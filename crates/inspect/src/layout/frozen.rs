@@ -69,6 +69,7 @@ fn v3_11(version: Version) -> Layout {
                 stacksize: 68,
                 specials: 9,
             },
+            calls: &[],
         },
         object: ObjectLayout {
             ascii_size: 48,
@@ -132,6 +133,7 @@ fn v3_12(version: Version) -> Layout {
             firsttraceable: 176,
             code_adaptive: 192,
             frame_size: FrameSize::Stored { at: 76 },
+            calls: &[],
         },
         object: OBJECTS,
     }

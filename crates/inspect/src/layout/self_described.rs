@@ -105,6 +105,14 @@ const FIELDS_3_15: &str = "runtime.size runtime.finalizing runtime.interpreters_
     gc.size gc.collecting gc.frame gc.generation_stats_size gc.generation_stats \
     generator.size generator.name generator.frame generator.frame_state";
 
+/// Opcodes of 3.14 that push a frame, base, specialised and instrumented forms: `CALL`,
+/// `CALL_FUNCTION_EX`, `CALL_KW`, `FOR_ITER`, `SEND`, and those made of the micro-operation
+/// `_PUSH_FRAME` (`pycore_opcode_metadata.h`); and `ENTER_EXECUTOR`.
+const CALLS_3_14: &[u8] = &[4, 52, 55, 70, 106, 136, 143, 144, 145, 151, 153, 161, 162, 171, 179, 187, 197, 237, 238, 250, 251, 252, 254, 255];
+
+/// The same of 3.15.
+const CALLS_3_15: &[u8] = &[4, 50, 53, 68, 105, 136, 144, 145, 146, 152, 154, 156, 164, 165, 174, 185, 193, 202, 203, 236, 237, 249, 250, 251, 253, 254];
+
 /// Most bytes into a structure that a field may lie: the interpreter state of 3.15 has some
 /// hundred thousand.
 const MAX_OFFSET: u64 = 1 << 24;
@@ -306,6 +314,11 @@ impl Offsets<'_> {
                 // `co_firstlineno`, `co_nlocalsplus`, `co_framesize`.
                 frame_size: FrameSize::Stored {
                     at: firstlineno + 8,
+                },
+                calls: match minor {
+                    14 => CALLS_3_14,
+                    15 => CALLS_3_15,
+                    _ => &[],
                 },
             },
             object: ObjectLayout {

@@ -313,6 +313,9 @@ impl<M: Memory> Target<M> {
             if leaf.running && !entry {
                 break;
             }
+            let Some(caller) = self.codes.at(leaf.executable) else {
+                break;
+            };
             let Some(callee) = self.codes.at(words.executable) else {
                 break;
             };
@@ -320,6 +323,12 @@ impl<M: Memory> Target<M> {
             if !(0..i64::from(callee.code_bytes)).contains(&offset)
                 || offset < i64::from(callee.first_traceable)
             {
+                break;
+            }
+            // What is copied a moment later may have been called a moment later. That is no
+            // matter when this instruction is known to call that function; else it is no witness.
+            let site = offset_in(layout, leaf.executable, leaf.instruction);
+            if !self.edges.knows(caller.id, site as i32, callee.id) {
                 break;
             }
             stack.push(RawFrame {
