@@ -21,6 +21,7 @@ import statistics
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
+from typing import Any
 
 from common import ROOT, SID, TARGET, Interpreter, interpreter, machine, running, spread, table
 
@@ -96,9 +97,12 @@ def recorder(pid: int, seconds: float, asked: int) -> tuple[float, float]:
     return kept_and_rejected(json.loads(done.stdout), seconds)
 
 
-def kept_and_rejected(report: dict[str, object], seconds: float) -> tuple[float, float]:
-    """Read samples and rejects out of a report."""
-    raise NotImplementedError
+def kept_and_rejected(report: dict[str, Any], seconds: float) -> tuple[float, float]:
+    """Read samples a second, and percent rejected of those tried, out of a report."""
+    kept = int(report["total"]["count"])
+    doubtful = {"torn", "bad-read", "invalid", "other"}
+    lost = sum(int(loss["count"]) for loss in report["losses"] if loss["kind"] in doubtful)
+    return kept / seconds, 100 * lost / max(1, kept + lost)
 
 
 def measure(python: Interpreter, options: argparse.Namespace) -> list[list[str]]:

@@ -27,12 +27,24 @@ bench() {
 }
 example() { cargo run --quiet --release --locked --package "$1" --example "${@:2}"; }
 
+# Ten million samples, as a program would write them in an hour at three thousand a second.
+latency() {
+  local file=$out/10m.sondage
+  echo "Ten million samples (\`crates/recording/examples/synth.rs\`):"
+  echo '```'
+  example sondage-recording synth -- "$file" 10000000
+  stat --format='%s bytes' "$file"
+  example sondage-recording open -- "$file"
+  example sondage-serve latency -- "$file"
+  echo '```'
+  rm -f "$file"
+}
+
 wanted=("$@")
 bench rate "$python" bench/rate.py
 bench import_time "$python" bench/import_time.py
 [ ! -e bench/overhead.py ] || bench overhead "$python" bench/overhead.py
 [ ! -e bench/threads.py ] || bench threads "$python" bench/threads.py
-[ ! -e crates/recording/examples/size.rs ] || bench size example sondage-recording size
-[ ! -e crates/serve/examples/latency.rs ] || bench latency example sondage-serve latency
+bench latency latency
 
 [ ${#failed[@]} -eq 0 ] || fail "these did not finish: ${failed[*]}"

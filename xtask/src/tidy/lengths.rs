@@ -3,8 +3,8 @@
 use super::Finding;
 use crate::tree::Tree;
 
-/// "About five hundred", as a number a machine can check.
-const LIMIT: usize = 550;
+/// "About five hundred", with a fifth more for what will not part.
+const LIMIT: usize = 600;
 const ALLOWED: &str = "xtask/allow-long.txt";
 const CODE: &[&str] = &["rs", "ts", "tsx", "css", "py", "sh", "mjs", "js"];
 

@@ -1,4 +1,4 @@
-"""The programs that the benchmarks run: `python programs.py NAME SECONDS_OF_WORK`.
+"""The programs of overhead.py and threads.py: `python overhead.py NAME SCALE`: SCALE seconds, about.
 
 Each does a fixed amount of work, so that its wall time says what it was slowed down by.
 """
@@ -16,7 +16,7 @@ def fib(n):
 
 def call_heavy(scale):
     """Python calls and little else: the stack never stands still."""
-    for _ in range(int(11 * scale)):
+    for _ in range(int(175 * scale)):
         fib(24)
 
 
@@ -47,7 +47,7 @@ class Node:
 def object_heavy(scale):
     """Objects, dictionaries, generators, JSON: allocation and C code called from Python."""
     rng = random.Random(1)
-    for _ in range(int(11 * scale)):
+    for _ in range(int(50 * scale)):
         root = Node(0.5)
         for _ in range(2500):
             root.insert(rng.random())
@@ -62,13 +62,13 @@ def mixed_threads(scale):
     done = []
 
     def compute():
-        for _ in range(int(16 * scale)):
+        for _ in range(int(300 * scale)):
             fib(20)
             with lock:
                 done.append(1)
 
     def wait():
-        for _ in range(int(180 * scale)):
+        for _ in range(int(30 * scale)):
             time.sleep(0.002)
             sum(range(2000))
 
