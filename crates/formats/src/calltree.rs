@@ -1,5 +1,7 @@
 //! A call tree whose nodes are functions, or lines of functions.
 
+use std::cmp::Reverse;
+
 use rustc_hash::FxHashMap;
 use sondage_model::{FrameId, FunctionId, SourceError, StackId, ThreadId};
 
@@ -160,7 +162,7 @@ impl Builder<'_> {
         let order: Vec<_> = tree
             .nodes
             .iter()
-            .map(|node| (std::cmp::Reverse(node.total.weight), node.key))
+            .map(|node| (Reverse((node.total.weight, node.total.count)), node.key))
             .collect();
         for node in &mut tree.nodes {
             node.children

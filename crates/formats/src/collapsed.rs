@@ -8,7 +8,7 @@ use sondage_model::{FunctionId, FunctionKind, MemoryRecording, Source, StackId};
 use crate::calltree::{CallTree, Key};
 use crate::importing::{Builder, Frame};
 use crate::names::{NO_FRAME, Names};
-use crate::select::Selection;
+use crate::select::{Selection, Sum};
 use crate::{
     Confidence, Detail, ExportOptions, Format, FormatError, Import, ImportOptions, Measure,
 };
@@ -43,7 +43,11 @@ pub(crate) fn frame_text(text: &str) -> String {
         .collect();
     match clean.trim() {
         "" => "(unknown)".into(),
-        text => text.into(),
+        // Readers would take a number at the end for a first of two counts.
+        text => match text.rsplit_once(' ') {
+            Some((name, last)) if is_number(last) => format!("{}_{last}", name.trim_end()),
+            _ => text.into(),
+        },
     }
 }
 
@@ -71,10 +75,11 @@ fn write(
     out: &mut dyn Write,
 ) -> Result<(), FormatError> {
     let names = Names::new(source.dictionary());
-    let tree = CallTree::new(&Selection::new(source, &options.filter), options)?;
+    let selection = Selection::new(source, &options.filter)?;
+    let tree = CallTree::new(&selection, options)?;
     fold(
         &tree,
-        options.measure,
+        selection.measure(options.measure),
         |key| node_text(names, key, options.detail),
         |line| {
             out.write_all(line.as_bytes())?;
@@ -91,7 +96,7 @@ pub(crate) fn fold(
     text: impl Fn(Key) -> String,
     mut each: impl FnMut(&str) -> Result<(), FormatError>,
 ) -> Result<(), FormatError> {
-    let value = |sum: crate::select::Sum| match measure {
+    let value = |sum: Sum| match measure {
         Measure::Time => sum.weight.0,
         Measure::Samples => sum.count,
     };
@@ -147,15 +152,19 @@ fn sniff(bytes: &[u8]) -> Confidence {
 /// Splits `a;b;c 12.5` at its last space. The count is digits, with a fraction if any.
 fn stack_and_count(line: &str) -> Option<(&str, &str)> {
     let (stack, count) = line.rsplit_once([' ', '\t'])?;
-    let (whole, fraction) = count.split_once('.').unwrap_or((count, ""));
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let stack = stack.trim();
-    (!whole.is_empty() && digits(whole) && digits(fraction) && !stack.is_empty())
-        .then_some((stack, count))
+    (is_number(count) && !stack.is_empty()).then_some((stack, count))
+}
+
+/// Digits, with a point and more digits if any.
+fn is_number(text: &str) -> bool {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    !whole.is_empty() && digits(whole) && digits(fraction)
 }
 
 fn read(bytes: &[u8], options: &ImportOptions) -> Result<MemoryRecording, FormatError> {
-    let mut builder = Builder::new(FORMAT.name, options)?;
+    let mut builder = Builder::new(FORMAT.name, options);
     let mut ignored = 0u64;
     let mut first_ignored = 0;
     let mut replaced = false;
@@ -180,9 +189,10 @@ fn read(bytes: &[u8], options: &ImportOptions) -> Result<MemoryRecording, Format
         let at = || format!("line {}", index + 1);
         let mut id = StackId::EMPTY;
         for text in stack.split(';') {
-            id = builder.push(id, frame(text), at)?;
+            let frame = builder.frame(frame(text));
+            id = builder.push_frame(id, frame, at)?;
         }
-        builder.sample(id, count, at)?;
+        builder.written(id, count, at)?;
     }
     if builder.is_empty() && ignored > 0 {
         return Err(FormatError::Malformed {

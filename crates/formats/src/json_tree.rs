@@ -26,7 +26,7 @@ fn write(
     options: &ExportOptions,
     out: &mut dyn Write,
 ) -> Result<(), FormatError> {
-    let tree = CallTree::new(&Selection::new(source, &options.filter), options)?;
+    let tree = CallTree::new(&Selection::new(source, &options.filter)?, options)?;
     let mut keys: Vec<Key> = tree.nodes.iter().map(|node| node.key).collect();
     keys.sort_unstable();
     keys.dedup();

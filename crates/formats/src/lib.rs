@@ -25,17 +25,25 @@
 //! [`Source`]: sondage_model::Source
 //! [`MemoryRecording`]: sondage_model::MemoryRecording
 
+mod callgrind;
 mod calltree;
+mod chrome;
 mod collapsed;
 mod error;
+mod firefox;
 mod importing;
 mod json;
 mod json_tree;
 mod names;
+mod numbers;
 mod options;
+mod pprof;
+mod pprof_proto;
+mod pprof_read;
 mod registry;
 mod select;
 mod speedscope;
+mod svg;
 
 pub use error::FormatError;
 pub use options::{Detail, ExportOptions, ImportOptions, ImportUnit, Measure};

@@ -1,8 +1,7 @@
 //! What a user can choose about an export or import.
 
+use sondage_analyze::Filter;
 use sondage_model::Nanos;
-
-use crate::select::Filter;
 
 /// What tells two frames apart in formats that have only one name for a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -17,7 +16,7 @@ pub enum Detail {
 /// What the figures of an export measure.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Measure {
-    /// Wall time: what each sample stands for.
+    /// Wall time: what each sample stands for. A recording that knows no time counts samples.
     #[default]
     Time,
     /// Number of samples.
@@ -42,9 +41,9 @@ pub struct ExportOptions {
 /// What one count of an imported file stands for, where the file does not say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum ImportUnit {
-    /// Samples, each taken as one millisecond. A file whose counts are then absurd is refused.
+    /// Samples, of no known time: the recording counts samples and has no time at all.
     #[default]
-    Guess,
+    Samples,
     /// Samples that stand for this time each.
     Sample(Nanos),
     /// Time, in units of this many nanoseconds.

@@ -10,7 +10,12 @@ use crate::{ExportOptions, FormatError, ImportOptions};
 /// Every format, in the order help and menus show them.
 pub static FORMATS: &[Format] = &[
     crate::speedscope::FORMAT,
+    crate::firefox::FORMAT,
+    crate::chrome::FORMAT,
+    crate::pprof::FORMAT,
     crate::collapsed::FORMAT,
+    crate::svg::FORMAT,
+    crate::callgrind::FORMAT,
     crate::json_tree::FORMAT,
 ];
 

@@ -7,7 +7,7 @@ use sondage_model::{FrameId, FunctionId, Source, StackId, Time};
 
 use crate::json::{Quoted, array};
 use crate::names::{NO_FUNCTION, Names};
-use crate::select::{Selection, Slice};
+use crate::select::{DRAWN, Selection, Slice};
 use crate::{Detail, ExportOptions, Format, FormatError};
 
 pub(crate) const FORMAT: Format = Format {
@@ -27,7 +27,7 @@ fn write(
     out: &mut dyn Write,
 ) -> Result<(), FormatError> {
     let names = Names::new(source.dictionary());
-    let selection = Selection::new(source, &options.filter);
+    let selection = Selection::new(source, &options.filter)?;
     let mut frames = Frames::new(source, options.detail);
     write!(
         out,
@@ -45,10 +45,10 @@ fn write(
         any = true;
         let process = names.process(names.process_of(thread));
         let name = format!("{process} {}", names.thread(thread));
-        profile(out, &name, slices, &mut frames)
+        profile(out, &name, slices, &mut frames, selection.timeless)
     })?;
     if !any {
-        profile(out, "no samples", &[], &mut frames)?;
+        profile(out, "no samples", &[], &mut frames, selection.timeless)?;
     }
     out.write_all(b"],\"shared\":{\"frames\":")?;
     array(out, frames.order.iter(), |out, &(function, line)| {
@@ -78,7 +78,10 @@ fn title(source: &dyn Source) -> String {
 fn busiest(selection: &Selection<'_>) -> Result<usize, FormatError> {
     let mut weights: FxHashMap<_, u64> = FxHashMap::default();
     for ((thread, _), sum) in selection.by_thread_and_stack()? {
-        *weights.entry(thread).or_default() += sum.weight.0;
+        *weights.entry(thread).or_default() += match selection.timeless {
+            true => sum.count,
+            false => sum.weight.0,
+        };
     }
     let names = Names::new(selection.source.dictionary());
     let mut threads: Vec<_> = weights.into_iter().collect();
@@ -96,16 +99,20 @@ fn profile(
     name: &str,
     slices: &[Slice],
     frames: &mut Frames<'_>,
+    timeless: bool,
 ) -> Result<(), FormatError> {
     let start = slices.first().map_or(Time::ZERO, |slice| slice.start);
+    // Without times, each sample is drawn as one.
+    let unit = if timeless { DRAWN.0 } else { 1 };
     let end = slices.last().map_or(Time::ZERO, Slice::end);
     write!(
         out,
-        "{{\"type\":\"sampled\",\"name\":{},\"unit\":\"nanoseconds\",\"startValue\":{},\
+        "{{\"type\":\"sampled\",\"name\":{},\"unit\":\"{}\",\"startValue\":{},\
          \"endValue\":{},\"samples\":",
         Quoted(name),
-        start.0,
-        end.0
+        if timeless { "none" } else { "nanoseconds" },
+        start.0 / unit,
+        end.0 / unit,
     )?;
     array(out, with_gaps(slices), |out, (stack, _)| {
         let path = frames.path(stack);
@@ -113,7 +120,7 @@ fn profile(
     })?;
     out.write_all(b",\"weights\":")?;
     array(out, with_gaps(slices), |out, (_, weight)| {
-        write!(out, "{weight}")
+        write!(out, "{}", weight / unit)
     })?;
     out.write_all(b"}")?;
     Ok(())

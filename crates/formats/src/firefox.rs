@@ -1,0 +1,557 @@
+//! The Firefox Profiler's processed profile, version 60: one table of stacks, frames and functions
+//! for the whole profile, and each thread's samples.
+
+use std::io::{self, Write};
+
+use rustc_hash::FxHashMap;
+use sondage_model::{
+    CounterKind, CounterRow, FrameId, FunctionId, FunctionKind, Nanos, Source, StackId, StateKind,
+    ThreadId, Time, TimeRange,
+};
+
+use crate::json::{Micros, Millis, Quoted, array, column};
+use crate::names::{NO_FUNCTION, Names};
+use crate::numbers::Numbers;
+use crate::select::{Selection, Slice};
+use crate::{ExportOptions, Format, FormatError};
+
+pub(crate) const FORMAT: Format = Format {
+    name: "firefox",
+    description: "Firefox Profiler (processed profile): threads over time with CPU use, functions, lines",
+    extension: "firefox.json",
+    loses: "states other than on or off the CPU, the GIL, tasks, messages and counters that are \
+            levels other than memory; time asleep is a gap. Samples of one thread that overlap are \
+            moved apart",
+    text: true,
+    export: Some(write),
+    import: None,
+};
+
+/// Names and colours of the categories; the first grey one is the default.
+const CATEGORIES: [(&str, &str); 4] = [
+    ("Other", "grey"),
+    ("Python", "yellow"),
+    ("Native", "blue"),
+    ("Kernel", "orange"),
+];
+
+fn category(kind: FunctionKind) -> usize {
+    match kind {
+        FunctionKind::Python => 1,
+        FunctionKind::Native => 2,
+        FunctionKind::Kernel => 3,
+        FunctionKind::Meta => 0,
+    }
+}
+
+fn write(
+    source: &dyn Source,
+    options: &ExportOptions,
+    out: &mut dyn Write,
+) -> Result<(), FormatError> {
+    let selection = Selection::new(source, &options.filter)?;
+    let numbers = Numbers::new(source.dictionary());
+    let mut tables = Tables::new(source);
+    let mut threads: Vec<(ThreadId, u64)> = Vec::new();
+    out.write_all(b"{\"libs\":[],\"pages\":[],\"profilerOverhead\":[],\"threads\":[")?;
+    selection.per_thread(|thread, slices| {
+        if !threads.is_empty() {
+            out.write_all(b",")?;
+        }
+        threads.push((thread, slices.iter().map(|slice| slice.weight.0).sum()));
+        Thread {
+            source,
+            numbers: &numbers,
+            timeless: selection.timeless,
+        }
+        .write(out, thread, slices, &mut tables)
+    })?;
+    if threads.is_empty() {
+        // The profiler refuses a profile without threads.
+        Thread {
+            source,
+            numbers: &numbers,
+            timeless: selection.timeless,
+        }
+        .write(out, ThreadId(0), &[], &mut tables)?;
+    }
+    out.write_all(b"],\"counters\":")?;
+    let range = options.filter.range.unwrap_or(TimeRange::ALL);
+    counters(out, source, range, &numbers, &threads)?;
+    out.write_all(b",\"shared\":")?;
+    tables.write(out)?;
+    out.write_all(b",\"meta\":")?;
+    meta(out, source, &threads)?;
+    out.write_all(b"}\n")?;
+    Ok(())
+}
+
+fn meta(out: &mut dyn Write, source: &dyn Source, threads: &[(ThreadId, u64)]) -> io::Result<()> {
+    let info = source.info();
+    let command = info.command.join(" ");
+    let interval = if info.interval == Nanos::ZERO {
+        Nanos(1_000_000)
+    } else {
+        info.interval
+    };
+    let most = threads.iter().map(|(_, weight)| *weight).max();
+    let busiest = threads
+        .iter()
+        .position(|(_, weight)| Some(*weight) == most)
+        .unwrap_or(0);
+    write!(
+        out,
+        "{{\"preprocessedProfileVersion\":60,\"version\":24,\"processType\":0,\"stackwalk\":1,\
+         \"debug\":false,\"symbolicated\":true,\"symbolicationNotSupported\":true,\
+         \"usesOnlyOneStackType\":true,\"sourceCodeIsNotOnSearchfox\":true,\
+         \"keepProfileThreadOrder\":true,\"markerSchema\":[],\"pausedRanges\":[],\
+         \"extensions\":{{\"length\":0,\"baseURL\":[],\"id\":[],\"name\":[]}},\
+         \"importedFrom\":\"sondage\",\"product\":{},\"arguments\":{},\"oscpu\":{},\
+         \"logicalCPUs\":{},\"interval\":{},\"startTime\":{},\
+         \"startTimeAsClockMonotonicNanosecondsSinceBoot\":{},\
+         \"profilingStartTime\":{},\"profilingEndTime\":{},\
+         \"sampleUnits\":{{\"time\":\"ms\",\"eventDelay\":\"ms\",\"threadCPUDelta\":\"µs\"}},\
+         \"initialSelectedThreads\":[{busiest}],",
+        Quoted(if command.is_empty() {
+            "sondage"
+        } else {
+            &command
+        }),
+        Quoted(&command),
+        Quoted(&info.system),
+        info.cpus,
+        Millis(interval),
+        Millis(Nanos(info.unix_start_nanos)),
+        info.mono_start.0,
+        Millis(Nanos(source.range().start.0)),
+        Millis(Nanos(source.range().end.0)),
+    )?;
+    out.write_all(b"\"categories\":")?;
+    array(out, CATEGORIES, |out, (name, color)| {
+        write!(
+            out,
+            "{{\"name\":\"{name}\",\"color\":\"{color}\",\"subcategories\":[\"Other\"]}}"
+        )
+    })?;
+    out.write_all(b"}")
+}
+
+struct Thread<'a> {
+    source: &'a dyn Source,
+    numbers: &'a Numbers,
+    timeless: bool,
+}
+
+/// A sample as the profiler has it: it lasts until the next one.
+struct Point {
+    at: Time,
+    stack: Option<StackId>,
+    weight: Nanos,
+    count: u64,
+    /// Time on a CPU since the previous point.
+    cpu: Nanos,
+}
+
+impl Thread<'_> {
+    fn write(
+        &self,
+        out: &mut dyn Write,
+        thread: ThreadId,
+        slices: &[Slice],
+        tables: &mut Tables<'_>,
+    ) -> Result<(), FormatError> {
+        let dictionary = self.source.dictionary();
+        let names = Names::new(dictionary);
+        let process = names.process_of(thread);
+        let row = dictionary
+            .threads()
+            .get(thread.index())
+            .cloned()
+            .unwrap_or_default();
+        let of = dictionary
+            .processes()
+            .get(process.index())
+            .cloned()
+            .unwrap_or_default();
+        let name = match dictionary.text(row.name) {
+            "" => "thread",
+            name => name,
+        };
+        write!(
+            out,
+            "{{\"name\":{},\"isMainThread\":{},\"processType\":\"default\",\"processName\":{},\
+             \"pid\":\"{}\",\"tid\":{},\"processStartupTime\":{},\"processShutdownTime\":{},\
+             \"registerTime\":{},\"unregisterTime\":{},\"pausedRanges\":[],\
+             \"showMarkersInTimeline\":false,\"markers\":{{\"length\":0,\"category\":[],\"data\":[],\
+             \"endTime\":[],\"name\":[],\"phase\":[],\"startTime\":[]}},\"samples\":{{",
+            Quoted(name),
+            row.is_main,
+            Quoted(names.process_name(process)),
+            self.numbers.process(process),
+            self.numbers.thread(thread),
+            Millis(Nanos(of.start.0)),
+            until(of.end),
+            Millis(Nanos(row.start.0)),
+            until(row.end),
+        )?;
+        let points = || points(slices);
+        write!(
+            out,
+            "\"length\":{},\"weightType\":\"{}\",\"stack\":",
+            points().count(),
+            if self.timeless {
+                "samples"
+            } else {
+                "tracing-ms"
+            },
+        )?;
+        array(out, points(), |out, point| match point.stack {
+            Some(stack) => write!(out, "{}", tables.stack(stack)),
+            None => write!(out, "null"),
+        })?;
+        out.write_all(b",")?;
+        column(out, "time", points().map(|point| Millis(Nanos(point.at.0))))?;
+        out.write_all(b",\"weight\":")?;
+        array(out, points(), |out, point| match point.stack {
+            None => write!(out, "0"),
+            Some(_) if self.timeless => write!(out, "{}", point.count),
+            Some(_) => write!(out, "{}", Millis(point.weight)),
+        })?;
+        out.write_all(b",")?;
+        column(
+            out,
+            "threadCPUDelta",
+            points().map(|point| Micros(point.cpu)),
+        )?;
+        out.write_all(b"}}")?;
+        Ok(())
+    }
+}
+
+fn until(time: Time) -> String {
+    match time {
+        Time::MAX => "null".into(),
+        time => Millis(Nanos(time.0)).to_string(),
+    }
+}
+
+/// The samples with a point without stack where each gap begins, and at the end.
+fn points(slices: &[Slice]) -> impl Iterator<Item = Point> + '_ {
+    let mut ended: Option<(Time, Nanos)> = None;
+    let last = slices.last().map(|slice| Point {
+        at: slice.end(),
+        stack: None,
+        weight: Nanos::ZERO,
+        count: 0,
+        cpu: cpu(slice),
+    });
+    slices
+        .iter()
+        .flat_map(move |slice| {
+            let gap = ended
+                .filter(|(end, _)| *end < slice.start)
+                .map(|(at, cpu)| Point {
+                    at,
+                    stack: None,
+                    weight: Nanos::ZERO,
+                    count: 0,
+                    cpu,
+                });
+            let before = match (&gap, ended) {
+                (None, Some((_, cpu))) => cpu,
+                _ => Nanos::ZERO,
+            };
+            ended = Some((slice.end(), cpu(slice)));
+            gap.into_iter().chain([Point {
+                at: slice.start,
+                stack: Some(slice.stack),
+                weight: slice.weight,
+                count: slice.count,
+                cpu: before,
+            }])
+        })
+        .chain(last)
+}
+
+fn cpu(slice: &Slice) -> Nanos {
+    match slice.state.kind() {
+        StateKind::OnCpu | StateKind::Unknown => slice.weight,
+        _ => Nanos::ZERO,
+    }
+}
+
+/// Memory as the changes from value to value, growing totals as what was added.
+fn counters(
+    out: &mut dyn Write,
+    source: &dyn Source,
+    range: TimeRange,
+    numbers: &Numbers,
+    threads: &[(ThreadId, u64)],
+) -> Result<(), FormatError> {
+    let dictionary = source.dictionary();
+    let names = Names::new(dictionary);
+    let mut values: Vec<Vec<CounterRow>> = vec![Vec::new(); dictionary.counter_series().len()];
+    for row in source.counters(range)? {
+        if let Some(series) = values.get_mut(row.counter.index()) {
+            series.push(row);
+        }
+    }
+    let shown = dictionary
+        .counter_series()
+        .iter()
+        .zip(&values)
+        .filter_map(|(series, values)| {
+            let is_memory = dictionary.text(series.name) == "rss";
+            let thread = threads
+                .iter()
+                .position(|(thread, _)| names.process_of(*thread) == series.process)?;
+            let drawable = is_memory || series.kind == CounterKind::Total;
+            (drawable && !values.is_empty()).then_some((series, values, thread, is_memory))
+        });
+    array(out, shown, |out, (series, values, thread, is_memory)| {
+        let deltas =
+            std::iter::once(0.0).chain(values.windows(2).map(|two| two[1].value - two[0].value));
+        write!(
+            out,
+            "{{\"name\":{},\"category\":\"{}\",\"description\":{},\"pid\":\"{}\",\
+             \"mainThreadIndex\":{thread},\"samples\":{{\"length\":{},",
+            Quoted(dictionary.text(series.name)),
+            if is_memory { "Memory" } else { "Other" },
+            Quoted(dictionary.text(series.unit)),
+            numbers.process(series.process),
+            values.len(),
+        )?;
+        column(
+            out,
+            "time",
+            values.iter().map(|row| Millis(Nanos(row.time.0))),
+        )?;
+        out.write_all(b",")?;
+        column(out, "count", deltas)?;
+        out.write_all(b"}}")
+    })?;
+    Ok(())
+}
+
+/// The stacks, frames, functions, files and strings that samples use, numbered as they are met.
+struct Tables<'a> {
+    source: &'a dyn Source,
+    stacks: Interned<StackId>,
+    prefixes: Vec<Option<usize>>,
+    stack_frames: Vec<usize>,
+    frames: Interned<Option<FrameId>>,
+    frame_functions: Vec<usize>,
+    functions: Interned<FunctionId>,
+    files: Interned<String>,
+    strings: Interned<String>,
+}
+
+struct Interned<K> {
+    ids: FxHashMap<K, usize>,
+    keys: Vec<K>,
+}
+
+impl<K> Default for Interned<K> {
+    fn default() -> Self {
+        Interned {
+            ids: FxHashMap::default(),
+            keys: Vec::new(),
+        }
+    }
+}
+
+impl<K: Clone + Eq + std::hash::Hash> Interned<K> {
+    fn get(&mut self, key: K) -> (usize, bool) {
+        if let Some(&id) = self.ids.get(&key) {
+            return (id, false);
+        }
+        self.keys.push(key.clone());
+        self.ids.insert(key, self.keys.len() - 1);
+        (self.keys.len() - 1, true)
+    }
+}
+
+impl<'a> Tables<'a> {
+    fn new(source: &'a dyn Source) -> Tables<'a> {
+        Tables {
+            source,
+            stacks: Interned::default(),
+            prefixes: Vec::new(),
+            stack_frames: Vec::new(),
+            frames: Interned::default(),
+            frame_functions: Vec::new(),
+            functions: Interned::default(),
+            files: Interned::default(),
+            strings: Interned::default(),
+        }
+    }
+
+    /// The number of a stack; the callers it needs get theirs first.
+    fn stack(&mut self, stack: StackId) -> usize {
+        let rows = self.source.dictionary().stacks();
+        let mut missing = Vec::new();
+        let mut at = stack;
+        let mut prefix = loop {
+            if let Some(&known) = self.stacks.ids.get(&at) {
+                break Some(known);
+            }
+            match rows.get(at.index()) {
+                Some(row) if at != StackId::EMPTY => {
+                    missing.push((at, Some(row.frame)));
+                    at = row.parent;
+                }
+                _ => {
+                    if missing.is_empty() {
+                        // A sample without frames still takes time.
+                        missing.push((at, None));
+                    }
+                    break None;
+                }
+            }
+        };
+        // A sample without frames has its own root, which is no prefix of others.
+        if prefix.is_some_and(|prefix| self.stacks.keys[prefix] == StackId::EMPTY)
+            && !missing.is_empty()
+        {
+            prefix = None;
+        }
+        for (stack, frame) in missing.into_iter().rev() {
+            let frame = self.frame(frame);
+            let (id, _) = self.stacks.get(stack);
+            self.prefixes.push(prefix);
+            self.stack_frames.push(frame);
+            prefix = Some(id);
+        }
+        prefix.unwrap_or(0)
+    }
+
+    fn frame(&mut self, frame: Option<FrameId>) -> usize {
+        let (id, new) = self.frames.get(frame);
+        if new {
+            let function = self.row(frame).0;
+            let (function, _) = self.functions.get(function);
+            self.frame_functions.push(function);
+        }
+        id
+    }
+
+    fn row(&self, frame: Option<FrameId>) -> (FunctionId, u32) {
+        frame
+            .and_then(|frame| self.source.dictionary().frames().get(frame.index()))
+            .map_or((NO_FUNCTION, 0), |row| (row.function, row.line))
+    }
+
+    fn kind(&self, frame: Option<FrameId>) -> FunctionKind {
+        let rows = self.source.dictionary().functions();
+        rows.get(self.row(frame).0.index())
+            .map_or(FunctionKind::Meta, |row| row.kind)
+    }
+
+    fn write(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        let names = Names::new(self.source.dictionary());
+        let functions = self.functions.keys.clone();
+        let function_names: Vec<usize> = functions
+            .iter()
+            .map(|&function| self.strings.get(names.name(function).to_owned()).0)
+            .collect();
+        let function_files: Vec<Option<usize>> = functions
+            .iter()
+            .map(|&function| match names.file(function) {
+                "" => None,
+                file => Some(self.files.get(file.to_owned()).0),
+            })
+            .collect();
+        let file_names: Vec<usize> = self
+            .files
+            .keys
+            .clone()
+            .into_iter()
+            .map(|file| self.strings.get(file).0)
+            .collect();
+
+        let frames = &self.frames.keys;
+        write!(
+            out,
+            "{{\"stackTable\":{{\"length\":{},",
+            self.prefixes.len()
+        )?;
+        column(
+            out,
+            "prefix",
+            self.prefixes.iter().map(|prefix| or_null(*prefix)),
+        )?;
+        out.write_all(b",")?;
+        column(out, "frame", &self.stack_frames)?;
+        write!(out, "}},\"frameTable\":{{\"length\":{},", frames.len())?;
+        column(out, "address", frames.iter().map(|_| -1))?;
+        out.write_all(b",")?;
+        column(out, "inlineDepth", frames.iter().map(|_| 0))?;
+        out.write_all(b",")?;
+        column(
+            out,
+            "category",
+            frames.iter().map(|&frame| category(self.kind(frame))),
+        )?;
+        out.write_all(b",")?;
+        column(out, "subcategory", frames.iter().map(|_| 0))?;
+        out.write_all(b",")?;
+        column(out, "func", &self.frame_functions)?;
+        out.write_all(b",")?;
+        column(out, "nativeSymbol", frames.iter().map(|_| "null"))?;
+        out.write_all(b",")?;
+        column(out, "innerWindowID", frames.iter().map(|_| 0))?;
+        out.write_all(b",")?;
+        let line = |line: u32| or_null((line > 0).then_some(line as usize));
+        column(
+            out,
+            "line",
+            frames.iter().map(|&frame| line(self.row(frame).1)),
+        )?;
+        out.write_all(b",")?;
+        column(out, "column", frames.iter().map(|_| "null"))?;
+        write!(out, "}},\"funcTable\":{{\"length\":{},", functions.len())?;
+        column(out, "name", &function_names)?;
+        out.write_all(b",")?;
+        column(out, "isJS", functions.iter().map(|_| false))?;
+        out.write_all(b",")?;
+        column(out, "relevantForJS", functions.iter().map(|_| false))?;
+        out.write_all(b",")?;
+        column(out, "resource", functions.iter().map(|_| -1))?;
+        out.write_all(b",")?;
+        column(
+            out,
+            "source",
+            function_files.iter().map(|file| or_null(*file)),
+        )?;
+        out.write_all(b",")?;
+        column(
+            out,
+            "lineNumber",
+            functions
+                .iter()
+                .map(|&function| line(names.first_line(function))),
+        )?;
+        out.write_all(b",")?;
+        column(out, "columnNumber", functions.iter().map(|_| "null"))?;
+        out.write_all(
+            b"},\"resourceTable\":{\"length\":0,\"lib\":[],\"name\":[],\"host\":[],\"type\":[]},\
+              \"nativeSymbols\":{\"length\":0,\"libIndex\":[],\"address\":[],\"name\":[],\
+              \"functionSize\":[]},\"sources\":{",
+        )?;
+        write!(out, "\"length\":{},", file_names.len())?;
+        column(out, "uuid", file_names.iter().map(|_| "null"))?;
+        out.write_all(b",")?;
+        column(out, "filename", &file_names)?;
+        out.write_all(b"},")?;
+        column(
+            out,
+            "stringArray",
+            self.strings.keys.iter().map(|text| Quoted(text)),
+        )?;
+        out.write_all(b"}")
+    }
+}
+
+fn or_null(number: Option<usize>) -> String {
+    number.map_or_else(|| "null".into(), |number| number.to_string())
+}
