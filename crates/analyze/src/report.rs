@@ -7,7 +7,10 @@ use sondage_model::{ClockRow, FileId, LossKind, Nanos, ProcessId, StateKind, Thr
 
 use crate::analyzer::Selection;
 use crate::functions::SortBy;
-use crate::{AnalyzeError, Analyzer, Empty, Filter, FrameName, FunctionQuery, Totals, Unit, human};
+use crate::{
+    AnalyzeError, Analyzer, Empty, Filter, FrameName, FunctionQuery, Overview, StateSet, Totals,
+    Unit, human,
+};
 
 /// What goes into a [`Report`].
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,6 +19,9 @@ pub struct ReportOptions {
     pub recording: String,
     /// Rows of each list.
     pub limit: usize,
+    /// Which samples. With the default states, sums by state, process and thread are of every
+    /// state, and only the lists leave sleeping threads out.
+    pub filter: Filter,
 }
 
 impl Default for ReportOptions {
@@ -23,6 +29,7 @@ impl Default for ReportOptions {
         ReportOptions {
             recording: "REC".into(),
             limit: 10,
+            filter: Filter::default(),
         }
     }
 }
@@ -38,8 +45,10 @@ pub struct Report {
     pub engine: String,
     /// What ran it: `CPython 3.12.1`; of the first process that says.
     pub runtime: String,
-    /// From the first sample to the last.
+    /// From the first sample to the last, of those the filter takes.
     pub range: TimeRange,
+    /// From the first sample to the last of all.
+    pub recorded: TimeRange,
     /// Time between samples as asked for; zero where there is no fixed rate.
     pub interval: Nanos,
     /// What weights are measured in.
@@ -67,6 +76,8 @@ pub struct Report {
     pub losses: Vec<(LossKind, u64)>,
     /// Observations lost altogether.
     pub lost: u64,
+    /// Observations in all, those that were lost too.
+    pub tried: u64,
     /// The profiler's own cost.
     pub overhead: ClockRow,
     /// What stands out, most serious first.
@@ -244,15 +255,24 @@ impl Analyzer {
     pub fn report(&self, options: &ReportOptions) -> Result<Report, AnalyzeError> {
         let overview = self.overview()?;
         let info = self.source().info();
-        let mut filter = Filter::default();
+        let mut filter = options.filter.clone();
+        let mut whole = filter.clone();
+        if filter.states == StateSet::ACTIVE {
+            whole.states = StateSet::ALL;
+        }
         let mut empty = self.empty(&filter)?;
         let shows_asleep = empty == Some(Empty::Asleep);
         if shows_asleep {
-            filter = Filter::everything();
+            filter = whole.clone();
             empty = None;
         }
         let selection = self.select(&filter)?;
-        let processes = self.process_times(&overview.threads);
+        let whole = self.select(&whole)?;
+        let range = match filter.range {
+            Some(range) => overview.range.intersect(range).unwrap_or(range),
+            None => overview.range,
+        };
+        let processes = self.process_times(whole.threads());
         let runtime = processes
             .iter()
             .map(|process| &process.runtime)
@@ -263,10 +283,11 @@ impl Analyzer {
             command: info.command.clone(),
             engine: info.engine.clone(),
             runtime: runtime.cloned().unwrap_or_default(),
-            range: overview.range,
+            range,
+            recorded: overview.range,
             interval: info.interval,
             unit: self.unit(),
-            total: overview.total,
+            total: *whole.total(),
             shown: *selection.total(),
             shows_asleep,
             by_own: self.hot_functions(&filter, SortBy::Own, options.limit)?,
@@ -274,9 +295,10 @@ impl Analyzer {
             lines: self.hot_lines(&selection, options.limit)?,
             paths: self.hot_paths(&selection, options.limit.div_ceil(2)),
             without_stack: selection.weights().without_stack(),
-            notes: notes(&overview.total, lost, &overview.overhead, overview.range),
+            notes: notes(&overview, whole.total()),
             losses: overview.losses,
             lost,
+            tried: overview.total.count + lost,
             overhead: overview.overhead,
             processes,
             empty,
@@ -385,9 +407,11 @@ impl Analyzer {
     }
 }
 
-fn notes(total: &Totals, lost: u64, overhead: &ClockRow, range: TimeRange) -> Vec<Note> {
+/// Losses and cost are of the whole recording, waits of what is shown.
+fn notes(overview: &Overview, total: &Totals) -> Vec<Note> {
     let mut notes = Vec::new();
-    let tried = total.count + lost;
+    let lost = overview.lost();
+    let tried = overview.total.count + lost;
     if lost * 100 > tried {
         notes.push(Note::Lost { lost, tried });
     }
@@ -406,10 +430,11 @@ fn notes(total: &Totals, lost: u64, overhead: &ClockRow, range: TimeRange) -> Ve
             total: total.weight,
         });
     }
-    let span = range.span().0;
-    if overhead.own_cpu.0 * 20 > span && span > 0 {
+    let span = overview.range.span().0;
+    let own_cpu = overview.overhead.own_cpu.0;
+    if own_cpu * 20 > span && span > 0 {
         notes.push(Note::Overhead {
-            own_cpu: overhead.own_cpu.0,
+            own_cpu,
             span,
         });
     }

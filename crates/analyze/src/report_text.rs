@@ -204,14 +204,13 @@ impl Report {
     }
 
     fn cost(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tried = self.total.count + self.lost;
-        if tried > 0 {
+        if self.tried > 0 {
             write!(
                 f,
                 "\nLost: {} of {} observations ({})",
                 count(self.lost),
-                count(tried),
-                share(self.lost, tried)
+                count(self.tried),
+                share(self.lost, self.tried)
             )?;
         }
         for (kind, number) in &self.losses {
@@ -223,7 +222,7 @@ impl Report {
                 f,
                 "Profiler: {} of CPU time ({} of one CPU), {} reads, {} stops",
                 duration(self.overhead.own_cpu.0),
-                share(self.overhead.own_cpu.0, self.range.span().0),
+                share(self.overhead.own_cpu.0, self.recorded.span().0),
                 count(self.overhead.reads),
                 count(self.overhead.stops)
             )?;
