@@ -141,6 +141,12 @@ impl Header {
                 return Err(ChunkError::TooLarge(u64::from(length)));
             }
         }
+        if self.flags & !(FLAG_ZSTD | FLAG_RELATIVE_WEIGHTS) != 0 {
+            return Err(ChunkError::Content(format!(
+                "it has flags that are not known: {:#x}",
+                self.flags
+            )));
+        }
         if self.rows > MAX_ROWS {
             return Err(ChunkError::Content(format!(
                 "it says that it holds {} rows, more than a chunk may",

@@ -20,6 +20,8 @@ pub(crate) struct Index {
     /// How the chunks were found, where not from the footer.
     pub scan: Option<Scan>,
     pub head_damaged: bool,
+    /// Chunks that the footer tells of, left out because their checksum is wrong.
+    pub bad_chunks: u64,
 }
 
 /// What a scan met.
@@ -37,12 +39,34 @@ pub(crate) struct Scan {
     pub finished: bool,
 }
 
+/// Files up to this length are checked as a whole when they are opened, so that a damaged chunk
+/// costs its own rows. In longer ones its block is an error when it is read.
+const MOST_VERIFIED: u64 = 64 << 20;
+
+/// The most bytes of a schema message.
+const MOST_SCHEMA: u32 = 1 << 16;
+
+/// The most bytes that may come out of small tables when a file of `length` bytes is opened. What
+/// is decompressed is bounded by what is there to be decompressed: real ones shrink to a fifth or
+/// a tenth.
+pub(crate) fn raw_budget(length: u64) -> u64 {
+    length.saturating_mul(32).saturating_add(64 << 20)
+}
+
 impl Index {
     /// Finds the chunks of a recording called `name`.
     pub fn load(store: &dyn Store, name: &str) -> Result<Index, OpenError> {
         let head_damaged = check_head(store, name)?;
+        let mut bad_chunks = 0;
         let (chunks, scan) = match from_footer(store) {
-            Some(chunks) => (chunks, None),
+            Some(mut chunks) => {
+                if store.length() <= MOST_VERIFIED {
+                    let all = chunks.len();
+                    chunks.retain(|chunk| is_whole(store, chunk));
+                    bad_chunks = (all - chunks.len()) as u64;
+                }
+                (chunks, None)
+            }
             None => {
                 let (chunks, scan) = scan(store).map_err(|source| OpenError::Io {
                     path: name.to_owned(),
@@ -52,13 +76,17 @@ impl Index {
             }
         };
         let mut layouts = FxHashMap::default();
-        for chunk in chunks
-            .iter()
-            .filter(|c| c.header.kind == Kind::Schema as u8)
-        {
+        for chunk in &chunks {
+            let header = &chunk.header;
+            if header.kind != Kind::Schema as u8
+                || header.raw_length > MOST_SCHEMA
+                || layouts.contains_key(&header.table)
+            {
+                continue;
+            }
             let layout = read_payload(store, chunk).and_then(|bytes| Layout::parse(&bytes));
             if let Ok(layout) = layout {
-                layouts.entry(chunk.header.table).or_insert(layout);
+                layouts.insert(header.table, layout);
             }
         }
         // Where a schema was lost, the tables are as this version writes them.
@@ -72,6 +100,7 @@ impl Index {
             layouts,
             scan,
             head_damaged,
+            bad_chunks,
         })
     }
 
@@ -140,9 +169,21 @@ fn check_head(store: &dyn Store, name: &str) -> Result<bool, OpenError> {
     Ok(false)
 }
 
+/// Whether the payload of a chunk is there and as it was written.
+fn is_whole(store: &dyn Store, chunk: &ChunkRef) -> bool {
+    let header = &chunk.header;
+    store
+        .read(
+            chunk.offset + HEADER_LENGTH as u64,
+            header.payload_length as usize,
+        )
+        .is_ok_and(|payload| crc32fast::hash(&payload) == header.payload_crc)
+}
+
 /// The payload of a chunk: checked, decompressed.
 pub(crate) fn read_payload(store: &dyn Store, chunk: &ChunkRef) -> Result<Vec<u8>, ChunkError> {
     let header = &chunk.header;
+    header.check()?;
     let payload = store
         .read(
             chunk.offset.saturating_add(HEADER_LENGTH as u64),
@@ -158,7 +199,6 @@ pub(crate) fn read_payload(store: &dyn Store, chunk: &ChunkRef) -> Result<Vec<u8
     if header.flags & FLAG_ZSTD == 0 {
         return Ok(payload);
     }
-    header.check()?;
     let mut raw = vec![0; header.raw_length as usize];
     let length = zstd::bulk::decompress_to_buffer(&payload, &mut raw[..])
         .map_err(|_| ChunkError::Compression)?;
@@ -180,6 +220,8 @@ fn from_footer(store: &dyn Store) -> Option<Vec<ChunkRef>> {
     let mut chunks = Vec::new();
     let mut layout = None;
     let mut at = footer;
+    let most_chunks = store.length() / HEADER_LENGTH as u64;
+    let mut bytes_left = raw_budget(store.length());
     while at < end {
         let chunk = ChunkRef {
             offset: at,
@@ -188,12 +230,16 @@ fn from_footer(store: &dyn Store) -> Option<Vec<ChunkRef>> {
         if chunk.header.table != Table::Index as u16 || chunk.end() > end {
             return None;
         }
+        bytes_left = bytes_left.checked_sub(u64::from(chunk.header.raw_length))?;
         let payload = read_payload(store, &chunk).ok()?;
         if chunk.header.kind == Kind::Schema as u8 {
             layout = Some(Layout::parse(&payload).ok()?);
         } else {
             let batch = Batch::parse(&payload, layout.as_ref()?).ok()?;
             codec_index::decode(&batch, &mut chunks).ok()?;
+            if chunks.len() as u64 > most_chunks {
+                return None;
+            }
         }
         at = chunk.end();
     }
@@ -209,8 +255,8 @@ fn from_footer(store: &dyn Store) -> Option<Vec<ChunkRef>> {
     Some(chunks)
 }
 
-/// Bytes looked at in one step when searching for the next chunk.
-const WINDOW: usize = 1 << 20;
+/// The most bytes looked at in one step when searching for the next chunk.
+const MOST_WINDOW: usize = 1 << 20;
 
 /// Finds the whole chunks of a file without a footer.
 fn scan(store: &dyn Store) -> std::io::Result<(Vec<ChunkRef>, Scan)> {
@@ -277,7 +323,8 @@ fn scan(store: &dyn Store) -> std::io::Result<(Vec<ChunkRef>, Scan)> {
 /// Where the next chunk may begin, from `at` on.
 fn next_magic(store: &dyn Store, mut at: u64) -> std::io::Result<Option<u64>> {
     let length = store.length();
-    // The common case: right here.
+    // Mostly it is right here. The window doubles, so that the work is in proportion to the
+    // distance even where something that looks like a chunk comes every few bytes.
     let mut window = 64;
     while at + CHUNK_MAGIC.len() as u64 <= length {
         let part = (length - at).min(window as u64) as usize;
@@ -289,7 +336,7 @@ fn next_magic(store: &dyn Store, mut at: u64) -> std::io::Result<Option<u64>> {
             return Ok(Some(at + found as u64));
         }
         at += (part - (CHUNK_MAGIC.len() - 1)) as u64;
-        window = WINDOW;
+        window = (window * 2).min(MOST_WINDOW);
     }
     Ok(None)
 }

@@ -41,6 +41,7 @@ mod chunk;
 mod codec;
 mod codec_dictionary;
 mod codec_index;
+mod dictionary_loader;
 mod error;
 mod file;
 mod index;

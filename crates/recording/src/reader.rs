@@ -14,9 +14,9 @@ use sondage_model::{
 use crate::cache::{Cache, Decoded, Part};
 use crate::chunk::{ChunkRef, FLAG_RELATIVE_WEIGHTS, Kind};
 use crate::codec;
-use crate::codec_dictionary::DictionaryLoader;
+use crate::dictionary_loader::{DictionaryLoader, Loaded};
 use crate::error::{ChunkError, OpenError};
-use crate::index::Index;
+use crate::index::{self, Index};
 use crate::lod::{self, TileCollector, TileRun};
 use crate::recovery::Recovery;
 use crate::store::{Memory, Store};
@@ -84,28 +84,33 @@ impl Recording {
 
     pub(crate) fn from_store(store: Box<dyn Store>, name: &str) -> Result<Recording, OpenError> {
         let index = Index::load(store.as_ref(), name)?;
+        let inconsistent = |(table, error): (Table, ChunkError)| OpenError::Inconsistent {
+            path: name.to_owned(),
+            what: table.name().to_owned(),
+            why: error.to_string(),
+        };
         let mut loader = Loader::new(store.as_ref(), &index);
-        loader
-            .load()
-            .map_err(|(table, error)| OpenError::Inconsistent {
-                path: name.to_owned(),
-                what: table.name().to_owned(),
-                why: error.to_string(),
-            })?;
+        loader.load().map_err(inconsistent)?;
         let Loader {
             info,
-            mut dictionary,
+            dictionary,
             mut tile_widths,
-            messages,
-            losses,
+            mut messages,
+            mut losses,
             clock,
             counters,
             texts,
             mut recovery,
             ..
         } = loader;
-        recovery.made_up_rows = dictionary.made_up;
-        let lost = recovery.is_damaged().then(|| dictionary.lost());
+        recovery.made_up_rows = dictionary.missing;
+        let Loaded { dictionary, lost } = dictionary
+            .finish(recovery.is_lossy())
+            .map_err(inconsistent)?;
+        let processes = dictionary.processes().len();
+        let known = |id: &mut Option<ProcessId>| *id = id.filter(|id| id.index() < processes);
+        messages.iter_mut().for_each(|row| known(&mut row.process));
+        losses.iter_mut().for_each(|row| known(&mut row.process));
         tile_widths.retain(|width| *width > Nanos::ZERO);
         tile_widths.sort_unstable();
         tile_widths.dedup();
@@ -117,7 +122,7 @@ impl Recording {
         let recovered = recovery.sentence();
         Ok(Recording {
             info,
-            dictionary: dictionary.finish(),
+            dictionary,
             lost,
             tile_widths,
             spans,
@@ -456,7 +461,7 @@ impl<'a> Loader<'a> {
             index,
             info: RecordingInfo::default(),
             tile_widths: Vec::new(),
-            dictionary: DictionaryLoader::default(),
+            dictionary: DictionaryLoader::new(),
             messages: Vec::new(),
             losses: Vec::new(),
             clock: Vec::new(),
@@ -467,12 +472,7 @@ impl<'a> Loader<'a> {
     }
 
     fn load(&mut self) -> Result<(), (Table, ChunkError)> {
-        // What is decompressed is bounded by what is there to be decompressed.
-        let mut bytes_left = self
-            .store
-            .length()
-            .saturating_mul(64)
-            .saturating_add(64 << 20);
+        let mut bytes_left = index::raw_budget(self.store.length());
         for (at, chunk) in self.index.chunks.iter().enumerate() {
             let header = &chunk.header;
             if header.kind != Kind::Rows as u8 {
@@ -501,18 +501,12 @@ impl<'a> Loader<'a> {
             match self.load_chunk(table, chunk) {
                 Ok(()) => {}
                 // The file is not as its footer says: a part of it was changed.
-                Err(ChunkError::Checksum | ChunkError::Cut) => self.recovery.bad_chunks += 1,
+                Err(ChunkError::Checksum | ChunkError::Cut | ChunkError::Io(_)) => {
+                    self.recovery.bad_chunks += 1;
+                }
                 Err(error) => return Err((table, error)),
             }
         }
-        let processes = self.dictionary.processes();
-        let known = |id: &mut Option<ProcessId>| *id = id.filter(|id| id.index() < processes);
-        self.messages
-            .iter_mut()
-            .for_each(|row| known(&mut row.process));
-        self.losses
-            .iter_mut()
-            .for_each(|row| known(&mut row.process));
         Ok(())
     }
 
@@ -551,7 +545,8 @@ fn blocks_of(chunks: &[ChunkRef], widths: &[Nanos]) -> (Vec<BlockSpan>, Vec<Bloc
     let mut open: Option<u32> = None;
     for (at, chunk) in chunks.iter().enumerate() {
         let header = &chunk.header;
-        if header.table != Table::Samples as u16 || header.kind != Kind::Rows as u8 {
+        let is_samples = header.table == Table::Samples as u16 && header.kind == Kind::Rows as u8;
+        if !is_samples || header.rows == 0 {
             continue;
         }
         let rows = u64::from(header.rows);

@@ -19,7 +19,7 @@ pub struct Recovery {
     pub damaged_places: u64,
     /// Chunks that had been written and are not there.
     pub lost_chunks: u64,
-    /// Chunks of the dictionary or of small tables whose checksum is wrong.
+    /// Chunks whose checksum is wrong.
     pub bad_chunks: u64,
     /// Rows of the dictionary that had to be made up because theirs are lost.
     pub made_up_rows: u64,
@@ -36,18 +36,17 @@ impl Recovery {
             damaged_bytes: scan.damaged_bytes,
             damaged_places: scan.damaged_places,
             lost_chunks: scan.lost_chunks,
+            bad_chunks: index.bad_chunks,
             ..Recovery::default()
         }
     }
 
     /// Whether something from before the end is missing, so that ids may lead nowhere. A torn
-    /// tail is no damage: what is before it is complete in itself.
+    /// tail is no such loss: what is before it is complete in itself. Nor is a torn chunk that
+    /// was written again after it.
     #[must_use]
-    pub fn is_damaged(&self) -> bool {
-        self.damaged_bytes > 0
-            || self.lost_chunks > 0
-            || self.bad_chunks > 0
-            || self.made_up_rows > 0
+    pub fn is_lossy(&self) -> bool {
+        self.lost_chunks > 0 || self.bad_chunks > 0 || self.made_up_rows > 0
     }
 
     /// The sentence for the user; `None` for a whole file.
@@ -119,7 +118,7 @@ mod tests {
                  reading it through; 17 bytes after its last whole part were left out."
             )
         );
-        assert!(!killed.is_damaged());
+        assert!(!killed.is_lossy());
         let torn = Recovery {
             scanned: true,
             finished: true,
@@ -138,6 +137,6 @@ mod tests {
                  lost; 2 rows of names or stacks are shown as <lost>."
             )
         );
-        assert!(torn.is_damaged());
+        assert!(torn.is_lossy());
     }
 }

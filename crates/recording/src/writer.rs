@@ -30,6 +30,12 @@ const BLOCK_LEAST: usize = 4 << 10;
 const BLOCK_LONGEST: Nanos = Nanos(64_000_000_000);
 /// Counters, losses and clock rows are few; they wait so long to share a chunk.
 const SLOW_SPAN: Nanos = Nanos(2_000_000_000);
+/// … and so many rows of each other table.
+const MOST_KEPT_EVENTS: usize = 64 << 10;
+/// A message is cut to this length.
+const LONGEST_MESSAGE: usize = 64 << 10;
+/// Messages in one chunk: as long as they may be, they fit.
+const CHUNK_MESSAGES: usize = 256;
 /// Bytes of strings in one chunk, about.
 const CHUNK_TEXT: usize = 4 << 20;
 /// A longer source text is not stored.
@@ -150,8 +156,10 @@ impl<W: Write> Writer<W> {
         self.counters.push(row);
     }
 
-    /// Adds a message.
-    pub fn push_message(&mut self, row: MessageRow) {
+    /// Adds a message. Text beyond 64 KiB is cut off.
+    pub fn push_message(&mut self, mut row: MessageRow) {
+        let end = row.text.floor_char_boundary(LONGEST_MESSAGE);
+        row.text.truncate(end);
         self.messages.push(row);
     }
 
@@ -253,6 +261,10 @@ impl<W: Write> Writer<W> {
             self.written.lost += self.samples.len() as u64;
             self.samples.clear();
         }
+        keep_last(&mut self.counters);
+        keep_last(&mut self.messages);
+        keep_last(&mut self.losses);
+        keep_last(&mut self.clock);
         WriteError {
             offset: self.out.offset,
             waiting: self.samples.len() as u64,
@@ -488,7 +500,12 @@ fn write_events<W: Write, R>(
     time: impl Fn(&R) -> Time,
 ) -> io::Result<()> {
     while !rows.is_empty() {
-        let part = &rows[..rows.len().min(CHUNK_ROWS)];
+        let most = if table == Table::Messages {
+            CHUNK_MESSAGES
+        } else {
+            CHUNK_ROWS
+        };
+        let part = &rows[..rows.len().min(most)];
         let header = Header {
             first: part.iter().map(&time).min().unwrap_or_default().0,
             last: part.iter().map(&time).max().unwrap_or_default().0,
@@ -499,6 +516,11 @@ fn write_events<W: Write, R>(
         rows.drain(..part);
     }
     Ok(())
+}
+
+fn keep_last<R>(rows: &mut Vec<R>) {
+    let excess = rows.len().saturating_sub(MOST_KEPT_EVENTS);
+    rows.drain(..excess);
 }
 
 /// Removes the first rows.
