@@ -3,6 +3,7 @@
 //! **Supplies** [`Analyzer`], which answers questions about one recording under a [`Filter`]:
 //! [function tables](Analyzer::functions), [call trees](Analyzer::call_tree) both ways,
 //! [callers and callees](Analyzer::sandwich), [lines](Analyzer::file_lines),
+//! [timelines](Analyzer::timeline), [stacks over time](Analyzer::time_order),
 //! [search](Analyzer::search), [report](Analyzer::report); [`aggregate`], the sum that all of them
 //! are derived from; [`Names`], what functions are called and whose code they are.
 //!
@@ -29,6 +30,7 @@
 //! ```
 
 mod analyzer;
+mod detail;
 mod empty;
 mod error;
 mod filter;
@@ -36,11 +38,13 @@ mod functions;
 pub mod human;
 mod lines;
 mod names;
+mod order;
 mod overview;
 pub mod picture;
 mod report;
 mod report_text;
 mod scan;
+mod timeline;
 mod tree;
 mod view;
 mod weights;
@@ -52,11 +56,13 @@ pub use filter::{Filter, Search, SearchError, StateSet};
 pub use functions::{Found, FunctionFigures, FunctionQuery, FunctionTable, SortBy};
 pub use lines::{FileFigures, FileLines, LineFigures};
 pub use names::{FileName, FrameName, Names, Origin};
+pub use order::{Segment, TimeOrder, TimeWindow};
 pub use overview::Overview;
 pub use report::{
     HotFunction, HotLine, HotPath, Note, ProcessTimes, Report, ReportOptions, ThreadTimes,
 };
 pub use scan::Unit;
+pub use timeline::{CounterTrack, ThreadTrack, Timeline};
 pub use tree::MergeBy;
 pub use view::{Children, Direction, Node, Sandwich, Tree, TreeRow, TreeRows};
 pub use weights::{Totals, Weights, aggregate};

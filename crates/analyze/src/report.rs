@@ -433,10 +433,7 @@ fn notes(overview: &Overview, total: &Totals) -> Vec<Note> {
     let span = overview.range.span().0;
     let own_cpu = overview.overhead.own_cpu.0;
     if own_cpu * 20 > span && span > 0 {
-        notes.push(Note::Overhead {
-            own_cpu,
-            span,
-        });
+        notes.push(Note::Overhead { own_cpu, span });
     }
     notes
 }

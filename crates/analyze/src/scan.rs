@@ -88,26 +88,33 @@ impl Admit {
         })
     }
 
-    fn touches(&self, span: TimeRange) -> bool {
+    pub(crate) fn touches(&self, span: TimeRange) -> bool {
         // A block of instants has no length, so its ends count as inside.
         self.range
             .is_none_or(|range| span.start <= range.end && range.start <= span.end)
     }
 
-    fn takes(&self, thread: ThreadId, state: State, stack: StackId) -> bool {
+    pub(crate) fn takes(&self, thread: ThreadId, state: State, stack: StackId) -> bool {
         self.states[usize::from(state.code())]
-            && self
-                .threads
-                .as_ref()
-                .is_none_or(|threads| threads.get(thread.index()).copied().unwrap_or(false))
-            && self
-                .stacks
-                .as_ref()
-                .is_none_or(|stacks| stacks[stack.index()])
+            && self.takes_thread(thread)
+            && self.takes_stack(stack)
+    }
+
+    pub(crate) fn takes_thread(&self, thread: ThreadId) -> bool {
+        self.threads
+            .as_ref()
+            .is_none_or(|threads| threads.get(thread.index()).copied().unwrap_or(false))
+    }
+
+    /// The stack must be [known](Admit::known).
+    pub(crate) fn takes_stack(&self, stack: StackId) -> bool {
+        self.stacks
+            .as_ref()
+            .is_none_or(|stacks| stacks[stack.index()])
     }
 
     /// A stack that is not in the dictionary is taken for the empty one.
-    fn known(&self, stack: StackId) -> StackId {
+    pub(crate) fn known(&self, stack: StackId) -> StackId {
         if stack.index() < self.stack_count {
             stack
         } else {

@@ -1,7 +1,8 @@
 //! From views to rectangles: what every panel draws, in the units of the data.
 //!
 //! **Supplies** [`flame`] (a [`Tree`](sondage_analyze::Tree) as rectangles, left-heavy, both ways
-//! up), [`text::fit`] (what of a label fits).
+//! up), [`time_flame`] (stacks over time), [`lanes`] (processes and threads in the order they are
+//! shown), [`text::fit`] (what of a label fits), [`tooltip`] (what to say of a rectangle).
 //!
 //! **Solves** that the web page, the terminal, egui and the HTML report would each decide anew
 //! what is too narrow to draw, what stands above what and how a long name is cut. A panel only
@@ -28,8 +29,14 @@
 //! ```
 
 mod flame;
+mod lanes;
 mod rects;
 pub mod text;
+mod time_flame;
+mod tooltip;
 
 pub use flame::flame;
+pub use lanes::{Lane, LaneKind, lanes};
 pub use rects::{Flame, MAX_RECTS, Viewport};
+pub use time_flame::time_flame;
+pub use tooltip::{Tooltip, tooltip};
