@@ -190,6 +190,7 @@ export interface Source {
   text: string | null;
   focus: number | null;
   missing: string | null;
+  note?: string | null;
   total: number;
   line: number[];
   self: number[];

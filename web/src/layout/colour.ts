@@ -91,8 +91,8 @@ export function fillOf(colour: Rgb): Fill {
   return { fill: css(colour), text: css(text), quiet: css(quiet) };
 }
 
-const WARM = [52, 82, 30, 104, 66, 40];
-const COOL = [252, 200, 282, 168, 228, 310];
+const WARM = [48, 84, 22, 66, 106, 34, 4];
+const COOL = [252, 200, 286, 168, 226, 312];
 
 /** How the colours of one theme are mixed. */
 interface Tone {
@@ -101,9 +101,11 @@ interface Tone {
   readonly other: readonly [lightness: number, chroma: number];
   /** Every second colour of a hue differs by this lightness. */
   readonly step: number;
+  /** How much the functions of one package differ in lightness, so that neighbours part. */
+  readonly grain: number;
 }
-const LIGHT: Tone = { own: [0.79, 0.125], library: [0.855, 0.06], other: [0.87, 0.006], step: 0.05 };
-const DARK: Tone = { own: [0.53, 0.105], library: [0.42, 0.05], other: [0.37, 0.01], step: -0.045 };
+const LIGHT: Tone = { own: [0.8, 0.12], library: [0.865, 0.058], other: [0.87, 0.006], step: -0.045, grain: 0.014 };
+const DARK: Tone = { own: [0.52, 0.105], library: [0.42, 0.05], other: [0.37, 0.01], step: -0.04, grain: 0.013 };
 
 /** FNV-1a, so that a package has the same colour in every view and recording. */
 export function hash(text: string): number {
@@ -112,16 +114,20 @@ export function hash(text: string): number {
   return (value ^ (value >>> 15)) >>> 0;
 }
 
-/** The colour of a package or file: warm if `own`, grey if it is not Python. */
-export function categoryFill(key: string, own: boolean, kind: string, dark: boolean): Fill {
+/**
+ * The colour of a package or file: warm if `own`, grey if it is not Python. `member` is what of it,
+ * as a rule the function: it moves the lightness a little.
+ */
+export function categoryFill(key: string, own: boolean, kind: string, dark: boolean, member = ""): Fill {
   const tone = dark ? DARK : LIGHT;
-  if (kind !== "python") return fillOf(oklch(tone.other[0], tone.other[1], 260));
+  const grain = member === "" ? 0 : ((hash(member) % 5) - 2) * tone.grain;
+  if (kind !== "python") return fillOf(oklch(tone.other[0] + grain, tone.other[1], 260));
   const hues = own ? WARM : COOL;
   const [lightness, chroma] = own ? tone.own : tone.library;
   const number = hash(key);
   const hue = hues[number % hues.length] ?? 0;
   const second = Math.floor(number / hues.length) % 2;
-  return fillOf(oklch(lightness + second * tone.step, chroma, hue));
+  return fillOf(oklch(lightness + second * tone.step + grain, chroma, hue));
 }
 
 /** How many colours a heat scale has. */
@@ -131,7 +137,7 @@ export const HEAT_STEPS = 24;
 export function heatFill(step: number, dark: boolean): Fill {
   const share = Math.min(Math.max(step / (HEAT_STEPS - 1), 0), 1);
   return dark
-    ? fillOf(oklch(0.35 + 0.24 * share, 0.008 + 0.142 * share, 75 - 33 * share))
+    ? fillOf(oklch(0.35 + 0.21 * share, 0.008 + 0.132 * share, 75 - 33 * share))
     : fillOf(oklch(0.93 - 0.21 * share, 0.008 + 0.167 * share, 85 - 37 * share));
 }
 

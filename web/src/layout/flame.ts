@@ -40,6 +40,23 @@ export interface FlameGeometry {
   readonly full: number;
 }
 
+/** The same graph without its roots: what lies above or below the function of a sandwich. */
+export function withoutRoots(flame: Flame): Flame {
+  const kept: number[] = [];
+  const place = new Map<number, number>();
+  for (let row = 0; row < flame.depth.length; row++) if (flame.depth[row] > 0) place.set(row, kept.push(row) - 1);
+  return {
+    ...flame,
+    x: kept.map((row) => flame.x[row]),
+    w: kept.map((row) => flame.w[row]),
+    depth: kept.map((row) => flame.depth[row] - 1),
+    self: kept.map((row) => flame.self[row]),
+    name: kept.map((row) => flame.name[row]),
+    path: kept.map((row) => place.get(flame.path[row]) ?? -1),
+    maxDepth: Math.max(0, flame.maxDepth - 1),
+  };
+}
+
 /** Height of all rows. */
 export function flameHeight(index: FlameIndex): number {
   return index.byDepth.length * FLAME_ROW;

@@ -2,7 +2,7 @@
 import { STATE_NAMES, type ByState, type CounterInfo, type RecordingInfo, type ThreadTimeline } from "../api/types.ts";
 import type { Rgb } from "./colour.ts";
 
-export const PROCESS_LANE = 24;
+export const PROCESS_LANE = 26;
 export const COUNTER_LANE = 34;
 export const THREAD_LANE = 22;
 export const THREAD_LANE_NAMED = 34;

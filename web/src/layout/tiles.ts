@@ -23,10 +23,11 @@ export function tileQuestion(window: Window, bounds: Window, width: number): Til
   return { from: Math.floor(from), to: Math.ceil(to), px: Math.max(100, Math.min(px, 8000)) };
 }
 
-/** All threads as one, for the overview: sums by bucket, time asleep left out. */
-export function summedThreads(timeline: Timeline, count: number): { tile: ThreadTimeline; most: number } {
+/** Threads as one (all of them, or those listed): sums by bucket, time asleep left out. */
+export function summedThreads(timeline: Timeline, count: number, only: ReadonlySet<number> | null = null): { tile: ThreadTimeline; most: number } {
   const sums = Object.fromEntries(STATE_NAMES.map((name) => [name, new Array<number>(count).fill(0)])) as ByState<number[]>;
   for (const thread of timeline.threads) {
+    if (only && !only.has(thread.thread)) continue;
     for (let i = 0; i < thread.start.length; i++) {
       const at = Math.round((thread.start[i] - timeline.from) / timeline.width);
       if (at < 0 || at >= count) continue;

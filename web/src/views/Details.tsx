@@ -7,7 +7,7 @@ import { sizeOf } from "../render/canvas.ts";
 import { ask } from "../state/ask.ts";
 import { STATE_LABELS, useApp } from "./app.ts";
 import { CloseIcon } from "./icons.tsx";
-import { escaped, StateSwatch, Swatch } from "./parts.tsx";
+import { escaped, Split, StateSwatch, Swatch } from "./parts.tsx";
 
 /** Below this width of the page there is no room beside the picture. */
 const NEEDS = 1100;
@@ -45,7 +45,7 @@ function Content(): JSX.Element {
     if (!table || at < 0) return null;
     return Object.fromEntries(STATE_NAMES.map((state) => [state, table.states[state][at]])) as ByState<number>;
   });
-  const whole = () => source.data()?.total ?? answer.data()?.totalWeight ?? 0;
+  const whole = () => functions.data()?.total ?? answer.data()?.totalWeight ?? 0;
   const lines = createMemo(() => {
     const now = source.data();
     if (!now || now.function.length === 0) return [];
@@ -63,7 +63,7 @@ function Content(): JSX.Element {
           <>
             <div class="top-line">
               <h2>
-                <Swatch name={now().name} /> {now().name.qualified ?? now().name.label}
+                <Swatch name={now().name} />{now().name.qualified ?? now().name.label}
               </h2>
               <button class="icon small" aria-label="Close details" title="Close" onClick={() => { store.change({ pick: null }, "replace"); }}>
                 <CloseIcon />
@@ -87,12 +87,12 @@ function Content(): JSX.Element {
               {(by) => (
                 <Show when={now().self > 0}>
                   <h3>Self time by state</h3>
-                  <div class="figures">
+                  <Split states={by()} />
+                  <div class="figures plain">
                     <For each={STATE_NAMES.filter((state) => by()[state] > 0)}>
                       {(state) => (
                         <>
-                          <span><StateSwatch state={state} /> {STATE_LABELS[state]}</span>
-                          <span class="track"><i style={{ width: `${String((100 * by()[state]) / now().self)}%`, background: `var(--state-${state})` }} /></span>
+                          <span><StateSwatch state={state} />{STATE_LABELS[state]}</span>
                           <span class="num">{duration(by()[state])}</span>
                           <span class="num muted">{percent(by()[state], now().self)}</span>
                         </>

@@ -89,7 +89,7 @@ export function FlameCanvas(props: FlameCanvasProps): JSX.Element {
       const most = flame.self.reduce((a, b) => Math.max(a, b), 1);
       return (row) => heat[heatStep(flame.self[row] / most)];
     }
-    const byName = flame.names.map((name) => categoryFill(props.colour === "file" ? name.file : name.package, name.own, name.kind, dark));
+    const byName = flame.names.map((name) => categoryFill(props.colour === "file" ? name.file : name.package, name.own, name.kind, dark, name.label));
     return (row) => byName[flame.name[row]];
   });
   const paint = createMemo<FlamePaint>(() => {

@@ -70,6 +70,8 @@ export function FunctionsView(): JSX.Element {
     const place = at(row);
     return Object.fromEntries(STATE_NAMES.map((name) => [name, place?.table.states[name][place.i] ?? 0])) as ByState<number>;
   };
+  /** The largest self time that is known: a full bar. */
+  const mostSelf = createMemo(() => [...pages().values()].reduce((most, table) => table.self.reduce((a, b) => Math.max(a, b), most), 0));
   const choose = (row: number) => {
     setCurrent(row);
     const name = nameAt(row);
@@ -124,8 +126,8 @@ export function FunctionsView(): JSX.Element {
                   <Table
                     label="Functions"
                     columns={[
-                      { title: "Self", hint: "Time with this function innermost", width: "clamp(140px, 12vw, 230px)", number: true, sorted: sorted("self"), sort: sortBy("self") },
-                      { title: "Total", hint: "Time with this function anywhere on the stack", width: "clamp(140px, 12vw, 230px)", number: true, sorted: sorted("total"), sort: sortBy("total") },
+                      { title: "Self", hint: "Time with this function innermost; a full bar is the largest", width: "clamp(166px, 13vw, 280px)", number: true, sorted: sorted("self"), sort: sortBy("self") },
+                      { title: "Total", hint: "Time with this function anywhere on the stack", width: "clamp(166px, 13vw, 280px)", number: true, sorted: sorted("total"), sort: sortBy("total") },
                       { title: "State of self", hint: "What the thread was doing in the self time", width: "clamp(70px, 7vw, 150px)" },
                       { title: "Samples", width: "64px", number: true },
                       { title: "Function", width: "minmax(160px, 2fr)", sorted: sorted("name"), sort: sortBy("name") },
@@ -153,7 +155,7 @@ export function FunctionsView(): JSX.Element {
                       <Show when={nameAt(row)} fallback={<span class="cell muted" role="gridcell">…</span>}>
                         {(name) => (
                           <>
-                            <span class="cell" role="gridcell"><Measure value={at(row)?.table.self[row % PAGE] ?? 0} whole={data().total} of="self" /></span>
+                            <span class="cell" role="gridcell"><Measure value={at(row)?.table.self[row % PAGE] ?? 0} whole={data().total} most={mostSelf()} of="self" /></span>
                             <span class="cell" role="gridcell"><Measure value={at(row)?.table.totalWeight[row % PAGE] ?? 0} whole={data().total} of="total" /></span>
                             <span class="cell" role="gridcell"><Split states={states(row)} /></span>
                             <span class="cell num muted" role="gridcell">{(at(row)?.table.selfCount[row % PAGE] ?? 0) > 0 ? count(at(row)?.table.selfCount[row % PAGE] ?? 0) : "–"}</span>

@@ -2,15 +2,17 @@
 import { createEffect, createMemo, createSignal, on, Show, type JSX } from "solid-js";
 import type { Flame, Functions, Sandwich } from "../api/types.ts";
 import { path, query } from "../api/query.ts";
-import { indexFlame } from "../layout/flame.ts";
+import { categoryFill } from "../layout/colour.ts";
+import { indexFlame, withoutRoots } from "../layout/flame.ts";
 import { duration, percent, place } from "../layout/format.ts";
 import type { Window } from "../layout/scale.ts";
 import { sizeOf } from "../render/canvas.ts";
 import { ask } from "../state/ask.ts";
+import { isDark } from "../state/theme.ts";
 import { useApp } from "./app.ts";
 import { FlameCanvas } from "./FlameCanvas.tsx";
 import { FlameTable } from "./FlameTable.tsx";
-import { Empty, Failed, functionMenu, Measure, Skeleton, Swatch } from "./parts.tsx";
+import { Empty, Failed, functionMenu, Skeleton, Swatch } from "./parts.tsx";
 import { Table } from "./Table.tsx";
 
 const LISTED = 1000;
@@ -29,6 +31,10 @@ export function SandwichView(): JSX.Element {
   const answer = ask<Sandwich>(createMemo(() => (middle() === null || size().width <= 0 ? null : path("sandwich", filter(), query({ function: middle(), px: px() })))));
   createEffect(on(answer.data, (data) => { if (data) app.remember(data.name); }));
 
+  const fill = createMemo(() => {
+    const name = answer.data()?.name;
+    return categoryFill(name?.package ?? "", name?.own ?? true, name?.kind ?? "python", isDark(), name?.label);
+  });
   const current = createMemo(() => functions.data()?.function.indexOf(middle() ?? -1) ?? -1);
   const nameAt = (table: Functions, row: number) => ({ function: table.function[row], label: table.label[row], file: table.file[row], short: table.short[row], line: table.line[row], kind: table.kind[row], package: table.package[row], own: table.own[row] });
 
@@ -42,8 +48,8 @@ export function SandwichView(): JSX.Element {
                 <Table
                   label="Functions"
                   columns={[
-                    { title: "Self", width: "116px", number: true, sorted: view().sort !== "total" ? "descending" : null, sort: () => { store.change({ sort: "self", descending: true }, "replace"); } },
-                    { title: "Total", width: "64px", number: true, sorted: view().sort === "total" ? "descending" : null, sort: () => { store.change({ sort: "total", descending: true }, "replace"); } },
+                    { title: "Self", width: "52px", number: true, sorted: view().sort !== "total" ? "descending" : null, sort: () => { store.change({ sort: "self", descending: true }, "replace"); } },
+                    { title: "Total", width: "46px", number: true, sorted: view().sort === "total" ? "descending" : null, sort: () => { store.change({ sort: "total", descending: true }, "replace"); } },
                     { title: "Function", width: "minmax(0, 1fr)" },
                   ]}
                   rows={table().function.length}
@@ -56,7 +62,7 @@ export function SandwichView(): JSX.Element {
                   rowClass={(row) => ({ hit: app.hits()?.has(table().function[row]) ?? false })}
                   cells={(row) => (
                     <>
-                      <span class="cell" role="gridcell"><Measure value={table().self[row]} whole={table().total} of="self" /></span>
+                      <span class="cell num" role="gridcell">{table().self[row] > 0 ? percent(table().self[row], table().total) : "–"}</span>
                       <span class="cell num muted" role="gridcell">{percent(table().totalWeight[row], table().total)}</span>
                       <span class="cell name" role="gridcell" title={`${table().label[row]}, ${place(table().file[row], table().line[row])}`}><Swatch name={nameAt(table(), row)} />{table().label[row]}</span>
                     </>
@@ -72,13 +78,12 @@ export function SandwichView(): JSX.Element {
               {(now) => (
                 <>
                   <Half label="Callers" flame={now().callers} upwards />
-                  <div class="filling">
-                    <Swatch name={now().name} />
+                  <div class="filling" style={{ background: fill().fill, color: fill().text }}>
                     <h2 class="clip">{now().name.qualified ?? now().name.label}</h2>
-                    <span class="muted clip">{place(now().name.file, now().name.line)}</span>
+                    <span class="clip quiet-text" style={{ color: fill().quiet }}>{place(now().name.file, now().name.line)}</span>
                     <span class="spacer" />
-                    <span><span class="muted">total</span> {duration(now().totalWeight)} <span class="muted">{percent(now().totalWeight, functions.data()?.total ?? 0)}</span></span>
-                    <span><span class="muted">self</span> {duration(now().self)} <span class="muted">{percent(now().self, functions.data()?.total ?? 0)}</span></span>
+                    <span>total {duration(now().totalWeight)}, {percent(now().totalWeight, functions.data()?.total ?? 0)}</span>
+                    <span>self {duration(now().self)}, {percent(now().self, functions.data()?.total ?? 0)}</span>
                     <button class="button" onClick={() => { store.change({ focus: view().focus === now().name.function ? null : now().name.function }); }}>{view().focus === now().name.function ? "Drop filter" : "Only its stacks"}</button>
                     <button class="button" disabled={now().name.file === ""} onClick={() => { store.change({ tab: "source", pick: now().name.function, file: null }); }}>Source</button>
                   </div>
@@ -95,19 +100,19 @@ export function SandwichView(): JSX.Element {
 
 function Half(props: { label: string; flame: Flame; upwards: boolean }): JSX.Element {
   const app = useApp();
-  const index = createMemo(() => indexFlame(props.flame));
+  const index = createMemo(() => indexFlame(withoutRoots(props.flame)));
   const bounds = createMemo<Window>(() => ({ from: 0, to: Math.max(1, props.flame.total) }));
   const [zoom, setZoom] = createSignal<Window | null>(null);
   createEffect(on(() => props.flame, () => setZoom(null)));
   const zoomTo = (row: number) => {
-    const { flame } = props;
+    const { flame } = index();
     const next = { from: flame.x[row], to: flame.x[row] + flame.w[row] };
-    setZoom(flame.depth[row] === 0 ? null : next);
+    setZoom(next.from <= 0 && next.to >= flame.total ? null : next);
   };
   return (
     <div class="grow">
-      <span class="side-label" style={props.upwards ? { bottom: "8px" } : { top: "8px" }}>{props.label}</span>
-      <Show when={props.flame.x.length > 0} fallback={<div class="empty"><p>{props.flame.empty ?? `No ${props.label.toLowerCase()} here.`}</p></div>}>
+      <span class="side-label" style={props.upwards ? { top: "8px" } : { bottom: "8px" }}>{props.label}</span>
+      <Show when={index().flame.x.length > 0} fallback={<div class="empty"><p>{props.flame.empty ?? (props.upwards ? "Nothing calls it: it is outermost." : "It calls nothing that was seen.")}</p></div>}>
         <Show when={!app.store.view().asTable} fallback={<FlameTable index={index()} onZoom={zoomTo} />}>
           <FlameCanvas
             index={index()}

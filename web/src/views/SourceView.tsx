@@ -147,6 +147,9 @@ function Code(props: { source: Source }): JSX.Element {
         <button class="button" disabled={ranked().length === 0} title="N next, P previous" onClick={() => { rank = -1; jump(1); }}>Hottest line</button>
         <button class="button quiet" disabled={ranked().length === 0} onClick={() => { jump(1); }}>Next</button>
       </div>
+      <Show when={props.source.note}>
+        <div class="notice" role="note">{props.source.note}</div>
+      </Show>
       <div class="code-head" aria-hidden="true">
         <span>self</span>
         <span>total</span>

@@ -5,6 +5,8 @@ import { sizeOf } from "../render/canvas.ts";
 import { useApp } from "./app.ts";
 
 export const TABLE_ROW = 24;
+/** The sticky head covers as much of what is in sight. */
+const HEAD = 28;
 
 export interface Column {
   readonly title: string;
@@ -44,7 +46,7 @@ export function Table(props: TableProps): JSX.Element {
   createEffect(() => { props.onSeen?.(seen().first, seen().end); });
   const bring = (row: number) => {
     const element = body();
-    if (element && row >= 0) element.scrollTop = scrollTo(row, TABLE_ROW, element.scrollTop, element.clientHeight, TABLE_ROW);
+    if (element && row >= 0) element.scrollTop = scrollTo(row, TABLE_ROW, element.scrollTop, element.clientHeight - HEAD);
   };
   createEffect(on([() => props.current, () => props.reveal], ([row]) => { bring(row); }, { defer: true }));
 
@@ -57,7 +59,7 @@ export function Table(props: TableProps): JSX.Element {
     else if (event.key === "Enter" && props.current >= 0) props.onOpen?.(props.current);
     else if (event.key === "ContextMenu" || (event.key === "F10" && event.shiftKey)) {
       const box = body()?.getBoundingClientRect();
-      props.onMenu?.(props.current, (box?.left ?? 0) + 60, (box?.top ?? 0) + (props.current + 1) * TABLE_ROW - scrollTop());
+      props.onMenu?.(props.current, (box?.left ?? 0) + 60, (box?.top ?? 0) + HEAD + (props.current + 1) * TABLE_ROW - scrollTop());
     } else return;
     event.preventDefault();
     event.stopPropagation();
@@ -65,6 +67,7 @@ export function Table(props: TableProps): JSX.Element {
   const id = `table-${String(Math.round(Math.random() * 1e9))}`;
   return (
     <div class="table" role={props.tree ? "treegrid" : "grid"} aria-label={props.label} aria-rowcount={props.rows + 1} style={{ "--columns": props.columns.map((column) => column.width).join(" ") }} onPointerEnter={() => { app.pointerOver.current = "tab"; }}>
+      <div class="body" role="rowgroup" ref={setBody} tabIndex={0} aria-activedescendant={props.current >= 0 ? `${id}-${String(props.current)}` : undefined} onScroll={(event) => { setScrollTop(event.currentTarget.scrollTop); }} onKeyDown={keys} onFocus={(event) => { if (event.target === event.currentTarget && props.current < 0 && props.rows > 0) props.onCurrent(0); }}>
       <div class="headrow" role="row" aria-rowindex={1}>
         <For each={props.columns}>
           {(column) => (
@@ -81,7 +84,6 @@ export function Table(props: TableProps): JSX.Element {
           )}
         </For>
       </div>
-      <div class="body" role="rowgroup" ref={setBody} tabIndex={0} aria-activedescendant={props.current >= 0 ? `${id}-${String(props.current)}` : undefined} onScroll={(event) => { setScrollTop(event.currentTarget.scrollTop); }} onKeyDown={keys} onFocus={() => { if (props.current < 0 && props.rows > 0) props.onCurrent(0); }}>
         <div style={{ height: `${String(props.rows * TABLE_ROW + 8)}px`, position: "relative" }}>
           <For each={list()}>
             {(row) => (

@@ -123,9 +123,9 @@ export function TimelinePanel(props: { height: number; lanesHeight: (height: num
       </div>
       <Minimap timeline={timeline} draft={draft} inset={inset()} />
       <div class="corner under">
-        <span>{view().window ? "In sight" : "All in sight"}</span>
+        <span>In sight</span>
         <span class="spacer" />
-        <span>{duration(timeline.window().to - timeline.window().from)}</span>
+        <span>{view().window ? duration(timeline.window().to - timeline.window().from) : "all"}</span>
       </div>
       <Axis timeline={timeline} hover={hover} draft={draft} inset={inset()} />
       <Show when={!(timeline.overview.error() && !timeline.overview.data())} fallback={<div class="lanes"><Failed error={timeline.overview.error() ?? neverError()} retry={() => { timeline.overview.retry(); }} /></div>}>

@@ -4,17 +4,18 @@ import { STATE_NAMES, type Timeline } from "../api/types.ts";
 import { axisTop, curvePoints, largest, summed, valueAt, type Series } from "../layout/curve.ts";
 import { categoryFill } from "../layout/colour.ts";
 import { bytes, counted, duration, figure, instant, percent } from "../layout/format.ts";
-import { laneAt, laneMoment, lanePixels, laneRuns, lanesHeight, type Lane, type Track } from "../layout/lanes.ts";
+import { bucketCount, laneAt, laneMoment, lanePixels, laneRuns, lanesHeight, type Lane, type Pixels, type Track } from "../layout/lanes.ts";
 import { overlap, ticks, toPixel, toValue, type Window } from "../layout/scale.ts";
 import { Palette, Rects, type Label } from "../layout/scene.ts";
 import { fitted } from "../layout/text.ts";
+import { summedThreads } from "../layout/tiles.ts";
 import { painted, pixelRatio, sizeOf } from "../render/canvas.ts";
 import type { Surface } from "../render/surface.ts";
 import { FONT_SMALL, fontWidths, themeColours, type ThemeColours } from "../render/theme-colours.ts";
 import { toggled } from "../state/view-state.ts";
 import { STATE_LABELS, useApp } from "./app.ts";
 import { FoldIcon } from "./icons.tsx";
-import { StateSwatch } from "./parts.tsx";
+import { MiddleClip, StateSwatch } from "./parts.tsx";
 import type { TimelineState } from "./timeline-state.ts";
 
 /** How near (pixels) the pointer must be to an edge of the selection to take hold of it. */
@@ -64,6 +65,7 @@ export function TimelineLanes(props: LanesProps): JSX.Element {
     overview: props.timeline.overview.data(),
     colours: themeColours(),
     states: app.states(),
+    closed: view().closed,
   }));
   painted(base, size, scene, (surface, now) => {
     const { values } = ticks(now.window, surface.width, 110);
@@ -73,7 +75,11 @@ export function TimelineLanes(props: LanesProps): JSX.Element {
       for (const value of values) surface.line(toPixel(now.window, surface.width, value), y, toPixel(now.window, surface.width, value), y + lane.height, now.colours.css.line);
       if (lane.kind === "counter") paintCounter(surface, lane.track, y, lane.height, now);
       if (lane.kind === "thread") paintThread(surface, lane, y, now);
-      if (lane.kind === "process") paintLifetime(surface, app.process(lane.process), y, lane.height, now);
+      if (lane.kind === "process") {
+        const mine = now.closed.includes(lane.process) ? store.recording().threads.filter((thread) => thread.process === lane.process) : null;
+        if (mine) paintTogether(surface, lane.process, mine.map((thread) => thread.id), y, now);
+        else paintLifetime(surface, app.process(lane.process), y, lane.height, now);
+      }
       surface.line(0, y + lane.height - 1, surface.width, y + lane.height - 1, now.colours.css.line);
       if (!isChosen) surface.fill({ x: 0, y, w: surface.width, h: lane.height - 1 }, now.colours.css.shade);
     }
@@ -257,7 +263,7 @@ function LaneName(props: { lane: Lane; timeline: TimelineState; hover: Accessor<
           return (
             <div class="lane-name thread" classList={{ chosen: chosen(), off: narrowed() && !chosen() && !view().processes.includes(lane().process) }} style={style()}>
               <button class="pick" aria-pressed={chosen()} title={`thread ${String(thread()?.tid ?? "")}; Ctrl+click adds to the selection`} onClick={(event) => { chooseThread(lane().thread, event.ctrlKey || event.metaKey || event.shiftKey); }}>
-                <span class="clip">{thread()?.name}</span>
+                <MiddleClip text={thread()?.name ?? ""} />
                 <span class="tail" title="time on a CPU">{duration(thread()?.weights.cpu ?? 0)}</span>
               </button>
             </div>
@@ -383,6 +389,23 @@ function paintLifetime(surface: Surface, process: { start: number; end: number |
   if (to > from) surface.fill({ x: from, y: y + height / 2 - 1, w: to - from, h: 2 }, now.colours.css.line);
 }
 
+/** The threads of a closed process in one band. */
+function paintTogether(surface: Surface, process: number, threads: readonly number[], y: number, now: Now): void {
+  const timeline = now.overview;
+  const part = timeline ? overlap(now.window, timeline) : null;
+  if (!timeline || !part) return;
+  const image = cached(timeline, `process ${String(process)}`, now, (height) => {
+    const count = bucketCount(timeline.from, timeline.to, timeline.width);
+    const { tile, most } = summedThreads(timeline, count, new Set(threads));
+    return lanePixels(tile, timeline, height, now.colours.states, now.states, Math.max(most, timeline.width));
+  });
+  surface.image(
+    image,
+    { x: (part.from - timeline.from) / timeline.width, y: 0, w: (part.to - part.from) / timeline.width, h: image.height },
+    { x: toPixel(now.window, surface.width, part.from), y: y + 4, w: ((part.to - part.from) / (now.window.to - now.window.from)) * surface.width, h: STATE_BAND },
+  );
+}
+
 function paintThread(surface: Surface, lane: Lane & { kind: "thread" }, y: number, now: Now): void {
   const bandTop = y + 2;
   for (const timeline of [now.overview, now.detail]) {
@@ -391,7 +414,7 @@ function paintThread(surface: Surface, lane: Lane & { kind: "thread" }, y: numbe
     if (!tile) continue;
     const part = overlap(now.window, timeline);
     if (!part) continue;
-    const image = laneImage(timeline, lane.thread, now);
+    const image = cached(timeline, String(lane.thread), now, (height) => lanePixels(tile, timeline, height, now.colours.states, now.states));
     const [left, right] = [toPixel(now.window, surface.width, part.from), toPixel(now.window, surface.width, part.to)];
     if (timeline === now.detail) surface.fill({ x: left, y, w: right - left, h: lane.height - 1 }, now.colours.css.panel);
     surface.image(
@@ -415,7 +438,7 @@ function paintRuns(surface: Surface, timeline: Timeline, tile: Timeline["threads
     const x1 = Math.min(right, (run.to - now.window.from) * scale);
     if (x1 - x0 < 0.3) continue;
     const name = timeline.names[run.name] ?? "";
-    const fill = categoryFill(timeline.packages?.[run.name] ?? name, timeline.own?.[run.name] ?? true, "python", now.colours.dark);
+    const fill = categoryFill(timeline.packages?.[run.name] ?? name, timeline.own?.[run.name] ?? true, "python", now.colours.dark, name);
     if (!rects.push(x0, y, x1 - x0 > 3 ? x1 - x0 - 0.5 : x1 - x0, height, palette.number(fill.fill))) break;
     if (x1 - x0 > 26) {
       const text = fitted(widths, name, x1 - x0 - 6);
@@ -432,23 +455,18 @@ const images = new WeakMap<Timeline, Map<string, HTMLCanvasElement>>();
  *
  * PERF: painted once a tile; panning and zooming then stretch it, one call a lane a frame.
  */
-function laneImage(timeline: Timeline, thread: number, now: Now): HTMLCanvasElement {
+function cached(timeline: Timeline, what: string, now: Now, paint: (height: number) => Pixels): HTMLCanvasElement {
   let mine = images.get(timeline);
   if (!mine) images.set(timeline, (mine = new Map()));
   const height = Math.round(STATE_BAND * pixelRatio());
-  const key = `${String(thread)} ${String(height)} ${String(now.colours.dark)} ${[...now.states].sort().join()}`;
+  const key = `${what} ${String(height)} ${String(now.colours.dark)} ${[...now.states].sort().join()}`;
   let image = mine.get(key);
-  if (!image) {
-    const tile = timeline.threads.find((one) => one.thread === thread);
-    if (!tile) return document.createElement("canvas");
-    image = pixelImage(lanePixels(tile, timeline, height, now.colours.states, now.states));
-    mine.set(key, image);
-  }
+  if (!image) mine.set(key, (image = pixelImage(paint(height))));
   return image;
 }
 
 /** Pixels as something that can be painted. */
-export function pixelImage(pixels: { width: number; height: number; data: Uint8ClampedArray<ArrayBuffer> }): HTMLCanvasElement {
+export function pixelImage(pixels: Pixels): HTMLCanvasElement {
   const image = document.createElement("canvas");
   image.width = pixels.width;
   image.height = pixels.height;

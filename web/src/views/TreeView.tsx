@@ -151,8 +151,8 @@ export function TreeView(): JSX.Element {
                     label="Call tree"
                     tree
                     columns={[
-                      { title: "Total", width: "clamp(140px, 12vw, 220px)", number: true, hint: "Time in this function and what it calls, by this path" },
-                      { title: "Self", width: "clamp(140px, 12vw, 220px)", number: true, hint: "Time in this function itself, by this path" },
+                      { title: "Total", width: "clamp(166px, 13vw, 280px)", number: true, hint: "Time in this function and what it calls, by this path" },
+                      { title: "Self", width: "clamp(166px, 13vw, 280px)", number: true, hint: "Time in this function itself, by this path" },
                       { title: "Function", width: "minmax(240px, 4fr)" },
                       { title: "File", width: "minmax(100px, 1fr)" },
                     ]}

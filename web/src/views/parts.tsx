@@ -7,12 +7,12 @@ import { duration, percent, place } from "../layout/format.ts";
 import { isDark } from "../state/theme.ts";
 import { useApp, STATE_LABELS, type MenuItem } from "./app.ts";
 
-/** A weight with its share of the whole and a bar. */
-export function Measure(props: { value: number; whole: number; of: "self" | "total" }): JSX.Element {
+/** A weight with its share of the whole and a bar; a full bar stands for `most`, or for the whole. */
+export function Measure(props: { value: number; whole: number; most?: number; of: "self" | "total" }): JSX.Element {
   return (
     <div class="measure">
-      <i style={{ width: `${String(props.whole > 0 ? (100 * props.value) / props.whole : 0)}%`, background: `var(--bar-${props.of})` }} />
-      <span>{props.value > 0 ? duration(props.value) : "–"}</span>
+      <span class="track"><Show when={props.value > 0}><i style={{ width: `${String(Math.min(100, (100 * props.value) / Math.max(1, props.most ?? props.whole)))}%`, background: `var(--bar-${props.of})` }} /></Show></span>
+      <span class="amount" classList={{ muted: props.value <= 0 }}>{props.value > 0 ? duration(props.value) : "–"}</span>
       <span class="share">{props.value > 0 ? percent(props.value, props.whole) : ""}</span>
     </div>
   );
@@ -36,6 +36,19 @@ export function Split(props: { states: ByState<number> }): JSX.Element {
           )}
         </For>
       </div>
+    </Show>
+  );
+}
+
+/** Text that loses its middle where there is no room: the end tells threads of a pool apart. */
+export function MiddleClip(props: { text: string }): JSX.Element {
+  const cut = () => Math.max(0, props.text.length - 4);
+  return (
+    <Show when={props.text.length > 12} fallback={<span class="clip">{props.text}</span>}>
+      <span class="middle-clip" title={props.text}>
+        <span class="clip">{props.text.slice(0, cut())}</span>
+        <span>{props.text.slice(cut())}</span>
+      </span>
     </Show>
   );
 }
