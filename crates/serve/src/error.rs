@@ -1,6 +1,7 @@
 //! What a question gets that has no answer.
 
 use serde::Serialize;
+use sondage_analyze::AnalyzeError;
 use sondage_model::SourceError;
 
 /// Whose fault it is; the HTTP status.
@@ -85,5 +86,20 @@ impl From<SourceError> for ApiError {
             error.to_string(),
             "choose a time range without the damaged part",
         )
+    }
+}
+
+impl From<AnalyzeError> for ApiError {
+    fn from(error: AnalyzeError) -> ApiError {
+        match error {
+            AnalyzeError::Source(error) => error.into(),
+            AnalyzeError::Search(error) => {
+                ApiError::bad(error.to_string(), "correct the regular expression")
+            }
+            error @ AnalyzeError::NoSuch { .. } => ApiError::not_found(
+                error.to_string(),
+                "ids are those of this recording (see api/meta and api/functions)",
+            ),
+        }
     }
 }

@@ -15,17 +15,13 @@
 //! # use std::sync::Arc;
 //! # use sondage_model::{MemoryRecording, RecordingInfo};
 //! use sondage_serve::{Options, Recording, Server};
-//! let recording = Recording {
-//!     name: "app.sondage".into(),
-//!     path: None,
-//!     recovered: None,
-//!     source: Arc::new(MemoryRecording::new(RecordingInfo::default()).seal()),
-//! };
+//! let rows = MemoryRecording::new(RecordingInfo::default()).seal();
+//! let recording = Recording::new("app.sondage", Arc::new(rows))?;
 //! let server = Server::bind(vec![recording], Options::default())?;
 //! assert!(server.url().starts_with("http://127.0.0.1:"));
 //! let stop = std::future::ready(()); // `stop_signal()` in a program
 //! server.run(stop)?;
-//! # Ok::<(), sondage_serve::ServeError>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod api;
@@ -34,11 +30,13 @@ mod cache;
 mod error;
 mod guard;
 mod recording;
+mod report;
 mod server;
 mod source_text;
 
 pub use api::answer;
 pub use assets::page_is_embedded;
 pub use error::{ApiError, ErrorKind};
-pub use recording::Recording;
+pub use recording::{OpenError, Recording, open};
+pub use report::report_json;
 pub use server::{Options, ServeError, Server, stop_signal};

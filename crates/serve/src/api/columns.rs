@@ -1,7 +1,8 @@
-//! Columns of the model's types as JSON arrays of numbers, without copies in between.
+//! What answers share: columns as JSON arrays without copies in between, names, states.
 
 use serde::{Serialize, Serializer};
-use sondage_model::{Nanos, StateKind};
+use sondage_analyze::FrameName;
+use sondage_model::StateKind;
 
 /// Serialises what an iterator gives as an array.
 pub(crate) struct Seq<I>(pub(crate) I);
@@ -42,9 +43,47 @@ impl<T> ByState<T> {
     }
 }
 
-/// The nanoseconds of one state's figures.
-pub(crate) fn nanos_by_state(figures: &[Nanos; StateKind::COUNT]) -> ByState<u64> {
-    ByState::new(|kind| figures[kind.index()].0)
+/// The weights of figures by state.
+pub(crate) fn by_state(weights: &[u64; StateKind::COUNT]) -> ByState<u64> {
+    ByState::new(|kind| weights[kind.index()])
+}
+
+/// A function, or a line of one, as it is shown.
+#[derive(Serialize)]
+pub(crate) struct NameJson<'a> {
+    function: u32,
+    label: &'a str,
+    qualified: &'a str,
+    file: &'a str,
+    short: &'a str,
+    line: u32,
+    kind: &'static str,
+    package: &'a str,
+    own: bool,
+}
+
+impl<'a> NameJson<'a> {
+    pub(crate) fn new(name: &'a FrameName) -> NameJson<'a> {
+        NameJson {
+            function: name.function.0,
+            label: &name.label,
+            qualified: &name.qualified,
+            file: &name.file,
+            short: &name.short,
+            line: name.line,
+            kind: name.kind.name(),
+            package: &name.package,
+            own: name.own,
+        }
+    }
+}
+
+/// An array of what a function makes of each of these.
+pub(crate) fn column<'a, T, U: Serialize>(
+    items: &'a [T],
+    value: impl Fn(&'a T) -> U + Clone + 'a,
+) -> impl Serialize + 'a {
+    Seq(items.iter().map(value))
 }
 
 #[cfg(test)]

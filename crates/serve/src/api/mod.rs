@@ -1,10 +1,17 @@
 //! The API as a plain function: a question in, JSON out. See `docs/api.md`.
 
-mod columns;
-mod meta;
+pub(crate) mod columns;
+mod filter;
+mod flame;
+mod functions;
+pub(crate) mod meta;
 mod params;
+mod report;
+mod source;
+mod tree;
 
 use params::Params;
+use serde::Serialize;
 
 use crate::Recording;
 use crate::error::ApiError;
@@ -12,7 +19,17 @@ use crate::error::ApiError;
 /// How a call is answered.
 type Answer = fn(&[Recording], &Params) -> Result<Vec<u8>, ApiError>;
 
-const CALLS: [(&str, Answer); 1] = [("meta", meta::answer)];
+const CALLS: [(&str, Answer); 9] = [
+    ("meta", meta::answer),
+    ("flame", flame::flame),
+    ("functions", functions::functions),
+    ("tree", tree::answer),
+    ("sandwich", flame::sandwich),
+    ("source", source::answer),
+    ("files", functions::files),
+    ("search", functions::search),
+    ("report", report::answer),
+];
 
 /// A call with its parameters.
 #[derive(Clone)]
@@ -57,4 +74,13 @@ impl Question {
 /// When the question makes no sense, asks for what is not there, or meets damage.
 pub fn answer(recordings: &[Recording], call: &str, query: &str) -> Result<Vec<u8>, ApiError> {
     Question::parse(call, query)?.answer(recordings)
+}
+
+fn to_json(answer: &impl Serialize) -> Result<Vec<u8>, ApiError> {
+    serde_json::to_vec(answer).map_err(|error| {
+        ApiError::internal(
+            format!("the answer cannot be written as JSON: {error}"),
+            "please report this",
+        )
+    })
 }

@@ -286,12 +286,14 @@ fn add_counters(recording: &mut MemoryRecording) {
     }
 }
 
+/// These rows, ready to serve.
+pub fn serve(name: &str, source: impl Source + 'static) -> Recording {
+    Recording::new(name, Arc::new(source)).expect("its tables fit")
+}
+
 /// The small recording, ready to serve.
 pub fn small_recording() -> Recording {
-    Recording {
-        name: "app.sondage".into(),
-        path: Some("/home/me/app.sondage".into()),
-        recovered: None,
-        source: Arc::new(small().seal()),
-    }
+    let mut recording = serve("app.sondage", small().seal());
+    recording.path = Some("/home/me/app.sondage".into());
+    recording
 }
