@@ -1,8 +1,8 @@
 //! The rows of each table. Columns and types on disk are in [`crate::schema`].
 
 use crate::{
-    Bytes, CounterId, FileId, FrameId, FunctionId, ModuleId, MonoTime, Nanos, Pid, ProcessId,
-    StackId, State, StateKind, StringId, TaskId, ThreadId, Tid, Time, TimeRange,
+    Bytes, CounterId, FileId, FrameId, FunctionId, MonoTime, Nanos, Pid, ProcessId, StackId, State,
+    StateKind, StringId, TaskId, ThreadId, Tid, Time, TimeRange,
 };
 
 /// What the whole recording is of. Stored once, at the head of the file.
