@@ -29,7 +29,9 @@ pub fn leftovers(tree: &Tree) -> Vec<Finding> {
 }
 
 fn generated(path: &str) -> bool {
-    path.ends_with(".lock") || path.ends_with("package-lock.json") || path.ends_with(".svg")
+    [".lock", "package-lock.json", ".svg", ".snap"]
+        .iter()
+        .any(|end| path.ends_with(end))
 }
 
 fn has_word(line: &str, word: &str) -> bool {
