@@ -1,5 +1,5 @@
 /** A question that follows the view: the old answer stays until the new one is there. */
-import { createEffect, createSignal, on, onCleanup, type Accessor } from "solid-js";
+import { createEffect, createMemo, createSignal, on, onCleanup, type Accessor } from "solid-js";
 import { ApiError, get, peek } from "../api/client.ts";
 
 export interface Answer<T> {
@@ -25,9 +25,10 @@ export function ask<T>(question: Accessor<string | null>, options: { wait?: numb
   const [error, setError] = createSignal<ApiError | null>(null);
   const [loading, setLoading] = createSignal(false);
   const [attempt, setAttempt] = createSignal(0);
+  const asked = createMemo(question);
 
   createEffect(
-    on([question, attempt], ([path]) => {
+    on([asked, attempt], ([path]) => {
       setError(null);
       if (path === null) {
         setLoading(false);

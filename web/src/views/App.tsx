@@ -1,5 +1,5 @@
 /** The frame of the page. */
-import { createEffect, createMemo, createSignal, For, Match, onCleanup, onMount, Show, Switch, type JSX } from "solid-js";
+import { createEffect, createMemo, createSignal, For, Match, on, onCleanup, onMount, Show, Switch, type JSX } from "solid-js";
 import type { Meta } from "../api/types.ts";
 import { counted, duration } from "../layout/format.ts";
 import { sizeOf } from "../render/canvas.ts";
@@ -86,12 +86,14 @@ function Page(): JSX.Element {
     window.addEventListener("keydown", keys);
     onCleanup(() => { window.removeEventListener("keydown", keys); });
   });
-  createEffect(() => {
-    // What floats belongs to what was in sight.
-    void view().tab;
-    app.setTip(null);
-    app.setHitPlace(null);
-  });
+  const tab = createMemo(() => view().tab);
+  createEffect(
+    on(tab, () => {
+      // What floats belongs to what was in sight.
+      app.setTip(null);
+      app.setHitPlace(null);
+    }),
+  );
 
   let dragFrom: { y: number; height: number } | null = null;
   const resize = (height: number) => {

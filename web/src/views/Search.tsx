@@ -1,5 +1,5 @@
 /** The search field: a regular expression, how much it finds, and whether it narrows. */
-import { createEffect, createSignal, on, Show, type JSX } from "solid-js";
+import { createEffect, createMemo, createSignal, on, Show, type JSX } from "solid-js";
 import { count, percent } from "../layout/format.ts";
 import { useApp } from "./app.ts";
 import { CloseIcon, DownIcon, FunnelIcon, SearchIcon, UpIcon } from "./icons.tsx";
@@ -11,7 +11,8 @@ export function Search(): JSX.Element {
   const [text, setText] = createSignal(view().search);
   let timer = 0;
   // A search set elsewhere (undo, menu, link) shows in the field.
-  createEffect(on(() => view().search, (search) => { if (search !== text()) setText(search); app.setHitPlace(null); }));
+  const search = createMemo(() => view().search);
+  createEffect(on(search, (now) => { if (now !== text()) setText(now); app.setHitPlace(null); }));
   const typed = (value: string) => {
     setText(value);
     clearTimeout(timer);

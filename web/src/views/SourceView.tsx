@@ -126,7 +126,9 @@ function Code(props: { source: Source }): JSX.Element {
     const cost = costs().get(all[rank]);
     app.speak(`line ${String(all[rank])}, self ${duration(cost?.self ?? 0)}, total ${duration(cost?.total ?? 0)}`);
   };
-  createEffect(on(() => [props.source.file, props.source.focus] as const, ([, focus]) => {
+  const place = createMemo(() => `${String(props.source.file)} ${String(props.source.focus)}`);
+  createEffect(on(place, () => {
+    const { focus } = props.source;
     rank = -1;
     queueMicrotask(() => {
       const element = scroller();

@@ -1,0 +1,255 @@
+/**
+ * Journeys through the page in a real browser: `npm run e2e -- URL`, where URL is what
+ * `sondage view --no-open REC` prints. Works with any recording that has a few functions.
+ */
+import assert from "node:assert/strict";
+import { launch, settled } from "./browser.mjs";
+
+const url = process.argv[2];
+if (!url) {
+  console.error("usage: npm run e2e -- http://127.0.0.1:PORT/TOKEN/");
+  process.exit(2);
+}
+const base = new URL(url);
+const browser = await launch();
+const problems = [];
+
+async function open(hash = "", options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: "light", ...options });
+  const page = await context.newPage();
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type()) && !page.expectErrors) problems.push(`console ${message.type()}: ${message.text()}`);
+  });
+  page.on("pageerror", (error) => problems.push(`page error: ${error.stack ?? error}`));
+  page.on("request", (request) => {
+    const to = new URL(request.url());
+    if (to.protocol !== "data:" && to.hostname !== "127.0.0.1") problems.push(`request leaves the machine: ${request.url()}`);
+  });
+  await page.goto(url + hash);
+  await settled(page);
+  return page;
+}
+
+const api = async (page, path) => page.evaluate(async (to) => (await fetch(`api/${to}`)).json(), path);
+const weight = (page) => page.locator(".weight b").innerText();
+const hash = (page) => page.evaluate(() => location.hash);
+const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+const journeys = {
+  async "a dragged range narrows everything, and can be taken back"(page) {
+    const whole = await weight(page);
+    const box = await page.locator(".lane-canvases").boundingBox();
+    await page.mouse.move(box.x + box.width * 0.3, box.y + 40);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.45, box.y + 45, { steps: 4 });
+    await page.mouse.up();
+    await settled(page);
+    assert.match(await hash(page), /range=\d+-\d+/);
+    assert.equal(await page.locator(".chip").count(), 1);
+    assert.notEqual(await weight(page), whole);
+    const [, from, to] = /range=(\d+)-(\d+)/.exec(await hash(page));
+    await page.keyboard.press("4");
+    await settled(page);
+    const table = await api(page, `functions?rec=0&from=${from}&to=${to}`);
+    assert.equal(await page.locator(".bar .muted").first().innerText(), `${table.rows.toLocaleString("en-US")} function${table.rows === 1 ? "" : "s"}`);
+    const first = (await page.locator(".body .row").first().locator(".name").innerText()).trim();
+    assert.equal(first, table.label[0]);
+    await page.locator(".chip button").click();
+    await settled(page);
+    assert.equal(await weight(page), whole);
+    await page.goBack();
+    await settled(page);
+    assert.equal(await page.locator(".chip").count(), 1);
+  },
+
+  async "a search counts its hits, goes through them and narrows"(page) {
+    const { label, total } = await api(page, "functions?sort=total&limit=3");
+    const wanted = label[label.length - 1];
+    const expected = await api(page, `search?q=${encodeURIComponent(escaped(wanted))}`);
+    await page.keyboard.press("/");
+    await page.keyboard.type(escaped(wanted));
+    await page.waitForFunction(() => /hit/.test(document.querySelector(".found")?.textContent ?? ""));
+    await settled(page);
+    const found = (await page.locator(".found").innerText()).replace(/\s+/g, " ");
+    assert.ok(found.startsWith(`${expected.matches} hit`), `${found} against ${expected.matches}`);
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => / of /.test(document.querySelector(".found")?.textContent ?? ""));
+    assert.match(await page.locator(".found").innerText(), /^\s*1\s+of\s+\d+/);
+    await page.keyboard.press("Alt+Enter");
+    await settled(page);
+    assert.match(await hash(page), /only=1/);
+    assert.ok((await api(page, `functions?search=${encodeURIComponent(escaped(wanted))}`)).total <= total);
+    assert.equal(await page.locator(".chip .kind").innerText(), "match");
+  },
+
+  async "a click zooms the flame graph, and undo takes it back"(page) {
+    const flame = await api(page, "flame?px=1000");
+    const row = flame.depth.findIndex((depth, i) => depth > 0 && flame.w[i] < flame.total * 0.95 && flame.w[i] > flame.total * 0.03);
+    assert.ok(row >= 0, "the recording has a frame to zoom to");
+    const box = await page.locator(".flame .sheet").boundingBox();
+    const x = box.x + ((flame.x[row] + flame.w[row] / 2) / flame.total) * box.width;
+    const y = box.y + flame.depth[row] * 20 + 10;
+    await page.mouse.click(x, y);
+    await settled(page);
+    assert.match(await hash(page), /zoom=/);
+    const crumbs = await page.locator(".crumbs button").allInnerTexts();
+    assert.equal(crumbs.at(-1), flame.names[flame.name[row]].label);
+    await page.keyboard.press("Backspace");
+    await settled(page);
+    assert.doesNotMatch(await hash(page), /zoom=/);
+    await page.keyboard.press("Control+y");
+    await settled(page);
+    assert.match(await hash(page), /zoom=/);
+    await page.keyboard.press("Escape");
+    await settled(page);
+    assert.doesNotMatch(await hash(page), /zoom=/);
+  },
+
+  async "a link brings the whole view back"(page) {
+    const meta = await api(page, "meta");
+    const { start, end } = meta.recordings[0].range;
+    const [from, to] = [Math.round(start + (end - start) * 0.2), Math.round(start + (end - start) * 0.6)];
+    const { function: ids } = await api(page, "functions?limit=1");
+    const link = `#v1?tab=tree&range=${from}-${to}&threads=${meta.recordings[0].threads[0].id}&pick=${ids[0]}&window=${from}-${to}`;
+    const other = await open(link);
+    assert.equal(await hash(other), link);
+    assert.equal(await other.locator('[role="tab"][aria-selected="true"]').innerText(), "Call tree");
+    assert.equal(await other.locator(".chip").count(), 2);
+    assert.ok((await other.locator(".body .row").count()) > 0);
+    await other.context().close();
+  },
+
+  async "everything is reached by the keyboard alone"(page) {
+    await page.keyboard.press("4");
+    await settled(page);
+    await page.locator(".table .body").focus();
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("ArrowDown");
+    const name = (await page.locator(".row.current .name").innerText()).trim();
+    await page.keyboard.press("Enter");
+    await settled(page);
+    assert.equal(await page.locator('[role="tab"][aria-selected="true"]').innerText(), "Sandwich");
+    assert.ok((await page.locator(".filling h2").innerText()).includes(name.split(".").at(-1)));
+    await page.keyboard.press("3");
+    await settled(page);
+    await page.locator(".table .body").focus();
+    await page.keyboard.press("Home");
+    const open = await page.locator(".body .row").count();
+    await page.keyboard.press("ArrowLeft");
+    await page.waitForFunction((before) => document.querySelectorAll(".body .row").length < before, open);
+    await page.keyboard.press("ArrowRight");
+    await page.waitForFunction(() => document.querySelectorAll(".body .row").length > 1);
+    await page.keyboard.press("Control+k");
+    await page.keyboard.type("show info");
+    await page.keyboard.press("Enter");
+    await settled(page);
+    assert.equal(await page.locator('[role="tab"][aria-selected="true"]').innerText(), "Info");
+    await page.keyboard.press("?");
+    assert.ok(await page.locator('[role="dialog"][aria-label="Keys"]').isVisible());
+    await page.keyboard.press("Escape");
+    assert.equal(await page.locator('[role="dialog"]').count(), 0);
+    await page.keyboard.press("1");
+    await settled(page);
+    await page.locator(".flame").focus();
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("ArrowDown");
+    assert.match(await page.locator("[aria-live=polite]").last().innerText(), /depth \d+, total/);
+    await page.keyboard.press("Enter");
+    await page.keyboard.press("t");
+    await settled(page);
+    assert.ok((await page.locator(".table .row").count()) > 0, "the flame graph has a table behind it");
+    assert.ok((await page.locator(".timeline table tbody tr").count()) > 0, "the timeline has a table behind it");
+    const nameless = await page.evaluate(() => [...document.querySelectorAll("button, input, select, [role=tab]")].filter((one) => !(one.textContent ?? "").trim() && !one.getAttribute("aria-label") && !one.getAttribute("title")).length);
+    assert.equal(nameless, 0, "every control has a name");
+  },
+
+  async "the timeline zooms, pans and fits"(page) {
+    const box = await page.locator(".lane-canvases").boundingBox();
+    await page.mouse.move(box.x + box.width / 2, box.y + 30);
+    await page.mouse.wheel(0, -600);
+    await page.waitForFunction(() => location.hash.includes("window="));
+    const first = /window=(\d+)-(\d+)/.exec(await hash(page)).slice(1).map(Number);
+    await page.keyboard.press("d");
+    await page.waitForFunction((before) => !location.hash.includes(`window=${before[0]}-`), first);
+    const second = /window=(\d+)-(\d+)/.exec(await hash(page)).slice(1).map(Number);
+    assert.ok(second[0] > first[0] && Math.abs(second[1] - second[0] - (first[1] - first[0])) <= 2);
+    await page.keyboard.press("m");
+    await settled(page);
+    assert.match(await hash(page), /range=/);
+    await page.keyboard.press("f");
+    await page.waitForFunction(() => !location.hash.includes("window="));
+    assert.match(await hash(page), /range=/);
+  },
+
+  async "dark and light follow the system and the button"(page) {
+    const ground = (of) => of.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const light = await ground(page);
+    await page.emulateMedia({ colorScheme: "dark" });
+    const dark = await ground(page);
+    assert.notEqual(light, dark);
+    await page.locator('button[aria-label^="Theme"]').click();
+    assert.equal(await ground(page), light);
+    await page.reload();
+    await settled(page);
+    assert.equal(await ground(page), light, "the choice is kept");
+  },
+
+  async "nothing found and nothing answered are both explained"(page) {
+    page.expectErrors = true;
+    await page.keyboard.press("/");
+    await page.keyboard.type("no such function anywhere");
+    await settled(page);
+    await page.keyboard.press("Alt+Enter");
+    await page.locator(".empty h2").waitFor();
+    assert.ok((await page.locator(".empty p").innerText()).length > 10);
+    await page.locator(".empty button", { hasText: "Search without narrowing" }).click();
+    await page.locator(".flame").waitFor();
+    await page.route("**/api/flame*inverted=1*", (route) => route.fulfill({ status: 500, contentType: "application/json", body: JSON.stringify({ error: "made to fail", hint: "try once more" }) }));
+    await page.keyboard.press("Escape");
+    await page.locator(".flame").focus();
+    await page.keyboard.press("v");
+    await page.locator(".failed").waitFor();
+    assert.equal(await page.locator(".failed h2").innerText(), "made to fail");
+    assert.equal(await page.locator(".failed p").innerText(), "try once more");
+    await page.unroute("**/api/flame*inverted=1*");
+    await page.locator(".failed button").click();
+    await page.locator(".flame").waitFor();
+  },
+
+  async "source shows lines and their cost"(page) {
+    const table = await api(page, "functions?limit=50");
+    let id = null;
+    for (const one of table.function) {
+      const source = await api(page, `source?function=${one}`);
+      if (source.text && source.self.some((self) => self > 0)) {
+        id = one;
+        break;
+      }
+    }
+    assert.notEqual(id, null, "the recording has source");
+    const other = await open(`#v1?tab=source&pick=${id}`);
+    const source = await api(other, `source?function=${id}`);
+    await other.locator("button", { hasText: "Hottest line" }).click();
+    const hottest = source.line[source.self.indexOf(Math.max(...source.self))];
+    await other.waitForFunction((line) => [...document.querySelectorAll(".line.flash .n")].some((one) => one.textContent === String(line)), hottest);
+    await other.context().close();
+  },
+};
+
+let failed = 0;
+for (const [name, journey] of Object.entries(journeys)) {
+  const page = await open();
+  try {
+    await journey(page);
+    console.log(`ok    ${name}`);
+  } catch (error) {
+    failed++;
+    console.log(`FAIL  ${name}\n${error.stack}`);
+    await page.screenshot({ path: `/tmp/sondage-e2e-${failed}.png` });
+  }
+  await page.context().close();
+}
+await browser.close();
+for (const problem of problems) console.log(`FAIL  ${problem}`);
+console.log(failed + problems.length === 0 ? `all ${Object.keys(journeys).length} journeys at ${base.host}` : `${failed} journeys failed, ${problems.length} problems`);
+process.exit(failed + problems.length === 0 ? 0 : 1);
