@@ -712,7 +712,7 @@ def law():
     for number in range(EXEC_LEAVES):
         rows.append(("line", f"exec_leaf_{number}", 1))
         rows.append(("line", f"exec_leaf_{number}", 2))
-    for scenario in SCENARIOS:
+    for scenario in [*SCENARIOS, *EXTRA.values(), switch_threads]:
         rows.append(("edge", "<module>", 0, scenario.__name__))
     return rows
 
@@ -736,7 +736,7 @@ if __name__ == "__main__":
     names = sys.argv[2:]
     chosen = [scenario for scenario in SCENARIOS if not names or scenario.__name__ in names]
     chosen += [EXTRA[name] for name in names if name in EXTRA]
-    rows = law() + [("edge", "<module>", 0, scenario.__name__) for scenario in EXTRA.values()]
+    rows = law()
     temporary = sys.argv[1] + ".part"
     with open(temporary, "w") as file:
         for row in rows:

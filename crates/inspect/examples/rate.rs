@@ -1,7 +1,7 @@
 //! How fast, and how truly, one thread can be sampled.
 //!
 //! ```text
-//! rate PID SECONDS [--hz N] [--edges FILE] [--top N]
+//! rate PID SECONDS [--hz N] [--edges FILE] [--top N] [--stop 1] [--main 1]
 //! ```
 //!
 //! Samples the thread with the deepest stack in a busy loop (or `--hz` times a second) and prints
@@ -42,6 +42,9 @@ fn main() {
         .and_then(|text| text.parse::<f64>().ok())
         .map(|hz| Duration::from_secs_f64(1.0 / hz));
 
+    // SAFETY: sets how late this thread may be woken, in nanoseconds.
+    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1) };
+    let stop = option("--stop").is_some();
     let mut out = StackSnapshot::default();
     let threads = target.threads().expect("threads");
     let deepest = threads
@@ -72,13 +75,21 @@ fn main() {
     while now < end {
         if let Some(interval) = interval {
             next += interval;
-            while Instant::now() < next {
-                std::hint::spin_loop();
+            let now = Instant::now();
+            if now < next {
+                std::thread::sleep(next - now);
+            } else {
+                next = now;
             }
         }
         // A clock read costs a tenth of a sample.
         for _ in 0..if interval.is_some() { 1 } else { 16 } {
-            match target.sample(&mut cursor, &mut out) {
+            let outcome = if stop {
+                target.stop_and_sample(&mut cursor, &mut out)
+            } else {
+                target.sample(&mut cursor, &mut out)
+            };
+            match outcome {
                 Ok(()) => {
                     samples += 1;
                     depth += out.frames.len() as u64;

@@ -9,7 +9,7 @@
 //! it is a [`Reject`] with a reason, and [`Counters`] counts what it took.
 //!
 //! **Not for** policy: when to sample, what to record, whether a thread is asleep. It does not
-//! write, print, or change the process.
+//! print, nor change the process; only [`Target::stop_and_sample`] stops a thread.
 //!
 //! ```no_run
 //! use sondage_inspect::{StackSnapshot, Target, ThreadCursor};
@@ -30,6 +30,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod asyncio;
 mod code;
 mod elf;
 mod error;
@@ -40,8 +41,10 @@ mod names;
 mod objects;
 pub mod process;
 mod sample;
+mod stop;
 mod target;
 
+pub use asyncio::TaskInfo;
 pub use code::{CodeId, CodeInfo};
 pub use error::{OpenError, ReadError, Reject};
 pub use memory::{Memory, MemoryError, ReadPart, RemoteMemory, Span};

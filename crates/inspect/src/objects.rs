@@ -75,3 +75,173 @@ pub(crate) fn bytes(
     memory.read(RemoteAddr(at), &mut content).ok()?;
     Some(content)
 }
+
+/// The value of a non-negative `int` below 2⁶⁴.
+pub(crate) fn integer(memory: &dyn Memory, layout: &Layout, address: u64) -> Option<u64> {
+    if address == 0 || address % 8 != 0 {
+        return None;
+    }
+    let digits_at = layout.object.long_digit;
+    let mut head = [0_u8; 40];
+    memory.read(RemoteAddr(address), &mut head).ok()?;
+    let tag = word(&head, layout.object.ob_size)?;
+    // 3.11 keeps the number of digits, negated for negative numbers; later versions keep it
+    // shifted by 3, and the sign in the low bits.
+    let digits = if layout.version.minor >= 12 {
+        if tag & 3 == 2 {
+            return None;
+        }
+        tag >> 3
+    } else {
+        tag
+    };
+    if digits > 3 {
+        return None;
+    }
+    let mut value = 0_u128;
+    for index in 0..digits as usize {
+        let digit = half(&head, digits_at + 4 * index)?;
+        value |= u128::from(digit) << (30 * index);
+    }
+    u64::try_from(value).ok()
+}
+
+/// The keys and values of a `dict`, as addresses, in order of insertion; at most `limit` entries.
+pub(crate) fn dict_items(
+    memory: &dyn Memory,
+    layout: &Layout,
+    address: u64,
+    limit: usize,
+) -> Option<Vec<(u64, u64)>> {
+    if address == 0 || address % 8 != 0 {
+        return None;
+    }
+    let mut head = [0_u8; 48];
+    memory.read(RemoteAddr(address), &mut head).ok()?;
+    let keys = word(&head, layout.object.dict_keys)?;
+    let values = word(&head, layout.object.dict_values)?;
+    let mut items = key_items(memory, keys, limit)?;
+    if values != 0 {
+        let first = values.checked_add(layout.object.values_first as u64)?;
+        fill_values(memory, first, &mut items)?;
+    }
+    items.retain(|(key, value)| *key != 0 && *value != 0);
+    Some(items)
+}
+
+/// The entries of a keys object; the values are 0 where the dicts that share it keep their own.
+fn key_items(memory: &dyn Memory, keys: u64, limit: usize) -> Option<Vec<(u64, u64)>> {
+    let mut head = [0_u8; 32];
+    if keys == 0 || keys % 8 != 0 {
+        return None;
+    }
+    memory.read(RemoteAddr(keys), &mut head).ok()?;
+    let log2_index_bytes = head[9];
+    let kind = head[10];
+    let count = usize::try_from(word(&head, 24)?).ok()?;
+    if log2_index_bytes > 40 || kind > 2 || count > 1 << 32 {
+        return None;
+    }
+    // Entries with a hash come first in general dicts; those with only `str` keys leave it out.
+    let (width, key_at) = if kind == 0 { (24, 8) } else { (16, 0) };
+    let mut raw = vec![0; count.min(limit) * width];
+    let at = keys.checked_add(32)?.checked_add(1 << log2_index_bytes)?;
+    memory.read(RemoteAddr(at), &mut raw).ok()?;
+    raw.chunks_exact(width)
+        .map(|entry| Some((word(entry, key_at)?, word(entry, key_at + 8)?)))
+        .collect()
+}
+
+fn fill_values(memory: &dyn Memory, first: u64, items: &mut [(u64, u64)]) -> Option<()> {
+    let mut raw = vec![0; items.len() * 8];
+    memory.read(RemoteAddr(first), &mut raw).ok()?;
+    for (item, value) in items.iter_mut().zip(raw.chunks_exact(8)) {
+        item.1 = word(value, 0)?;
+    }
+    Some(())
+}
+
+/// Most names looked through in a namespace.
+const MAX_NAMES: usize = 100_000;
+
+/// The value of a `str` key in a dict.
+pub(crate) fn dict_get(
+    memory: &dyn Memory,
+    layout: &Layout,
+    address: u64,
+    name: &str,
+) -> Option<u64> {
+    let items = dict_items(memory, layout, address, MAX_NAMES)?;
+    find(memory, layout, &items, name)
+}
+
+fn find(memory: &dyn Memory, layout: &Layout, items: &[(u64, u64)], name: &str) -> Option<u64> {
+    let mut head = [0_u8; 40];
+    let found = items.iter().find(|(key, _)| {
+        // The length is cheaper to read than the text.
+        memory.read(RemoteAddr(*key), &mut head).is_ok()
+            && word(&head, layout.object.unicode_length) == Some(name.len() as u64)
+            && string(memory, layout, *key, name.len()).as_deref() == Some(name)
+    })?;
+    (found.1 != 0).then_some(found.1)
+}
+
+/// An instance's own attribute, wherever its version keeps such.
+pub(crate) fn attribute(
+    memory: &dyn Memory,
+    layout: &Layout,
+    address: u64,
+    name: &str,
+) -> Option<u64> {
+    const MANAGED_DICT: u64 = 1 << 4;
+    const INLINE_VALUES: u64 = 1 << 2;
+    let read = |at: u64| crate::memory::read_u64(memory, at).ok();
+    let object = &layout.object;
+    if address < 64 || address % 8 != 0 {
+        return None;
+    }
+    let class = read(address + object.ob_type as u64)?;
+    let flags = read(class.checked_add(object.type_flags as u64)?)?;
+    if flags & MANAGED_DICT == 0 {
+        return None;
+    }
+    let dict = read(address - 24)?;
+    let (values, dict) = match layout.version.minor {
+        11 => (read(address - 32)?, dict),
+        12 if dict & 1 == 1 => (dict.wrapping_add(1), 0),
+        12 => (0, dict),
+        _ if dict == 0 && flags & INLINE_VALUES != 0 => {
+            let size = read(class.checked_add(object.type_basicsize as u64)?)?;
+            (
+                address
+                    .checked_add(size)?
+                    .checked_add(object.values_first as u64)?,
+                0,
+            )
+        }
+        _ => (0, dict),
+    };
+    if values == 0 {
+        return dict_get(memory, layout, dict, name);
+    }
+    let keys = read(class.checked_add(object.heap_type_cached_keys as u64)?)?;
+    let mut items = key_items(memory, keys, 256)?;
+    fill_values(memory, values, &mut items)?;
+    find(memory, layout, &items, name)
+}
+
+/// The name of an object's type, as `str` or `coroutine`.
+pub(crate) fn type_name(memory: &dyn Memory, layout: &Layout, address: u64) -> Option<String> {
+    if address == 0 || address % 8 != 0 {
+        return None;
+    }
+    let read = |at: u64| crate::memory::read_u64(memory, at).ok();
+    let class = read(address.checked_add(layout.object.ob_type as u64)?)?;
+    let at = read(class.checked_add(layout.object.type_name as u64)?)?;
+    let mut text = [0_u8; 64];
+    // A name may lie just before unmapped memory; what can be read of it is enough.
+    let kept = (0x1000 - (at & 0xfff)).min(64) as usize;
+    memory.read(RemoteAddr(at), &mut text[..kept]).ok()?;
+    let end = text.iter().position(|byte| *byte == 0)?;
+    Some(String::from_utf8_lossy(&text[..end]).into_owned())
+}

@@ -123,6 +123,7 @@ pub struct ThreadCursor {
     tid: Tid,
     thread: RemoteAddr,
     interpreter_state: RemoteAddr,
+    ident: u64,
     plan: Plan,
     pace: Pace,
     /// Frames of this copy, outermost first.
@@ -160,6 +161,7 @@ impl ThreadCursor {
             tid: thread.tid,
             thread: thread.state,
             interpreter_state: thread.interpreter_state,
+            ident: thread.ident,
             plan: Plan::default(),
             pace: Pace::default(),
             stack: Vec::new(),
@@ -373,6 +375,24 @@ impl<M: Memory> Target<M> {
         cursor: &mut ThreadCursor,
         out: &mut StackSnapshot,
     ) -> Result<(), Reject> {
+        self.take(cursor, out, false)
+    }
+
+    /// The same of a thread that stands still: what its memory says is true.
+    pub(crate) fn sample_still(
+        &mut self,
+        cursor: &mut ThreadCursor,
+        out: &mut StackSnapshot,
+    ) -> Result<(), Reject> {
+        self.take(cursor, out, true)
+    }
+
+    fn take(
+        &mut self,
+        cursor: &mut ThreadCursor,
+        out: &mut StackSnapshot,
+        still: bool,
+    ) -> Result<(), Reject> {
         self.counters.samples += 1;
         let mut tries = 0;
         let mut extensions = 0;
@@ -380,7 +400,7 @@ impl<M: Memory> Target<M> {
         cursor.still = 0;
         self.edges.samples += 1;
         while tries < self.limits.tries {
-            match self.attempt(cursor, out) {
+            match self.attempt(cursor, out, still) {
                 Ok(()) => {
                     self.counters.truncated += u64::from(out.truncated);
                     return Ok(());
@@ -431,7 +451,12 @@ impl<M: Memory> Target<M> {
     }
 
     /// One copy: read, walk, check, accept.
-    fn attempt(&mut self, cursor: &mut ThreadCursor, out: &mut StackSnapshot) -> Result<(), Stop> {
+    fn attempt(
+        &mut self,
+        cursor: &mut ThreadCursor,
+        out: &mut StackSnapshot,
+        still: bool,
+    ) -> Result<(), Stop> {
         self.copy(cursor)?;
         let outcome = self.walk(cursor);
         let walked = match outcome {
@@ -445,9 +470,14 @@ impl<M: Memory> Target<M> {
                 return Err(Stop::Retry(Retry::Extended));
             }
             Err(Fault::Torn) => return Err(Stop::Retry(Retry::Torn)),
+            Err(Fault::Gone) => return Err(Stop::Reject(Reject::Gone)),
         };
         let same = self.name(cursor)?;
         self.find_fresh_edges(cursor, same);
+        if still {
+            let edges = cursor.fresh.drain(..).map(|fresh| fresh.edge);
+            self.edges.known.extend(edges);
+        }
         if !cursor.fresh.is_empty() {
             if walked.weak {
                 // A frame that does not say that it runs may be left over from an earlier call. It
@@ -475,7 +505,7 @@ impl<M: Memory> Target<M> {
         cursor.plan.accept();
         out.holds_gil = walked.holds_gil;
         out.truncated = walked.truncated;
-        out.task = None;
+        out.task = walked.task;
         out.frames.clear();
         out.frames
             .extend(cursor.stack.iter().rev().filter(|frame| frame.shown).map(
@@ -495,7 +525,8 @@ impl<M: Memory> Target<M> {
 
     /// Fills the plan's buffer.
     fn copy(&mut self, cursor: &mut ThreadCursor) -> Result<(), Stop> {
-        if cursor.plan.is_new() {
+        let task_at = self.asyncio.running_task();
+        if cursor.plan.is_new() || cursor.plan.task_at() != task_at {
             let gil = match self.layout.thread.holds_gil {
                 crate::layout::HoldsGil::InGil => self
                     .gil_address(cursor.interpreter_state)
@@ -509,6 +540,7 @@ impl<M: Memory> Target<M> {
                 cursor.thread.0,
                 cursor.interpreter_state.0,
                 gil,
+                task_at,
             );
         }
         self.edges.copies += 1;

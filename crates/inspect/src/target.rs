@@ -1,5 +1,6 @@
 //! One Python process, open for reading.
 
+use crate::asyncio::Asyncio;
 use crate::code::{CodeId, CodeInfo, CodeTable};
 use crate::elf::{self, Landmarks};
 use crate::error::{OpenError, ReadError};
@@ -7,8 +8,10 @@ use crate::layout::{
     CurrentFrame, DebugOffsetsError, GilPlace, Layout, Version, parse_debug_offsets,
 };
 use crate::memory::{Memory, MemoryError, RemoteMemory, read_u32, read_u64};
+use crate::names::ThreadNames;
 use crate::process::{self, Mapping};
 use crate::sample::{Counters, Edges, Limits};
+use rustc_hash::FxHashMap;
 use sondage_model::{Pid, RemoteAddr, Tid};
 use std::collections::HashSet;
 
@@ -86,6 +89,8 @@ pub struct Target<M: Memory = RemoteMemory> {
     pub(crate) counters: Counters,
     pub(crate) limits: Limits,
     pub(crate) edges: Edges,
+    pub(crate) thread_names: FxHashMap<u64, ThreadNames>,
+    pub(crate) asyncio: Asyncio,
     pid: Pid,
     info: RuntimeInfo,
 }
@@ -138,6 +143,8 @@ pub struct RuntimePlace {
     pub runtime: RemoteAddr,
     /// Address of `Py_Version`, where the symbol exists.
     pub version: Option<RemoteAddr>,
+    /// Address of the offsets that `asyncio` tells of itself, when they are in this binary.
+    pub asyncio: Option<RemoteAddr>,
 }
 
 impl<M: Memory> Target<M> {
@@ -173,9 +180,14 @@ impl<M: Memory> Target<M> {
             counters: Counters::default(),
             limits: Limits::default(),
             edges: Edges::default(),
+            thread_names: FxHashMap::default(),
+            asyncio: Asyncio::default(),
             pid,
             info,
         };
+        if let Some(at) = place.asyncio {
+            target.learn_asyncio(at.0);
+        }
         // The tables fit only if the lists they lead to make sense.
         match target.threads() {
             Ok(threads) if !threads.is_empty() => Ok(target),
@@ -253,8 +265,9 @@ impl<M: Memory> Target<M> {
     fn read_threads(&mut self) -> Result<Vec<PythonThread>, ReadError> {
         let mut threads = Vec::new();
         for (interpreter_state, interpreter) in self.interpreters()? {
-            let thread = &self.layout.thread;
             let names = self.thread_names(interpreter_state);
+            self.look_for_asyncio(interpreter_state);
+            let thread = &self.layout.thread;
             let mut seen = HashSet::new();
             let head = interpreter_state + self.layout.interpreter.threads_head as u64;
             let mut at = read_u64(&self.memory, head)?;
@@ -419,19 +432,27 @@ fn self_described(pid: Pid, place: &RuntimePlace) -> bool {
     memory.read(place.runtime, &mut cookie).is_ok() && cookie == *b"xdebugpy"
 }
 
-/// The addresses of a file's landmarks in the process that has it mapped.
-pub(crate) fn place(maps: &[Mapping], path: &str, marks: &Landmarks) -> Option<RuntimePlace> {
+/// Where a file is mapped, and what to add to its addresses.
+pub(crate) fn load_bias(maps: &[Mapping], path: &str, marks: &Landmarks) -> Option<(u64, u64)> {
     let first = maps
         .iter()
         .filter(|map| map.path == path && map.file_offset == marks.base_offset)
         .min_by_key(|map| map.start)?;
-    let bias = first.start.wrapping_sub(marks.base);
+    Some((first.start, first.start.wrapping_sub(marks.base)))
+}
+
+/// The addresses of a file's landmarks in the process that has it mapped.
+fn place(maps: &[Mapping], path: &str, marks: &Landmarks) -> Option<RuntimePlace> {
+    let (base, bias) = load_bias(maps, path, marks)?;
     Some(RuntimePlace {
         binary: path.to_owned(),
-        base: RemoteAddr(first.start),
+        base: RemoteAddr(base),
         runtime: RemoteAddr(marks.runtime?.wrapping_add(bias)),
         version: marks
             .version
+            .map(|address| RemoteAddr(address.wrapping_add(bias))),
+        asyncio: marks
+            .asyncio
             .map(|address| RemoteAddr(address.wrapping_add(bias))),
     })
 }

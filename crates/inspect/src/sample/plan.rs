@@ -73,14 +73,17 @@ pub(super) struct Plan {
     spans: Vec<Span>,
     buffer: Vec<u8>,
     regions: Vec<Region>,
-    /// Code objects whose identity is copied with each sample.
+    /// Code objects whose identity is to be copied with each sample, and those whose is.
     hot: Vec<u64>,
+    hot_copied: Vec<u64>,
     thread: u64,
     thread_size: usize,
     interpreter: u64,
     gil: u64,
     cframe: u64,
     identity_size: usize,
+    /// Offset of the running asyncio task in the thread state.
+    task_at: Option<usize>,
     /// Offsets in the buffer.
     cframe_at: usize,
     gil_at: usize,
@@ -89,8 +92,9 @@ pub(super) struct Plan {
     again_at: usize,
     /// Index of the first region's span.
     first_region: usize,
-    /// Addresses of frames that are copied a second time.
+    /// Addresses of frames that are to be copied a second time, and of those that are.
     again: Vec<u64>,
+    again_copied: Vec<u64>,
     frame_size: usize,
     stale: bool,
     since_trim: u32,
@@ -108,6 +112,7 @@ impl Plan {
         thread: u64,
         interpreter: u64,
         gil: u64,
+        task_at: Option<usize>,
     ) {
         let fields = &layout.thread;
         let mut end = fields.interp.max(fields.native_thread_id).max(fields.thread_id) + 8;
@@ -121,6 +126,10 @@ impl Plan {
         if let crate::layout::HoldsGil::InThread { at, .. } = fields.holds_gil {
             end = end.max(at + 4);
         }
+        if let Some(at) = task_at {
+            end = end.max(at + 8);
+        }
+        self.task_at = task_at;
         self.thread = thread;
         self.thread_size = end;
         self.interpreter = interpreter;
@@ -157,10 +166,12 @@ impl Plan {
             let len = (region.end - region.start) as usize;
             region.at = push(&mut self.spans, region.start, len);
         }
-        self.again_at = usize::MAX;
-        for address in &self.again {
+        self.again_copied.clone_from(&self.again);
+        for (index, address) in self.again.iter().enumerate() {
             let start = push(&mut self.spans, *address, self.frame_size);
-            self.again_at = self.again_at.min(start);
+            if index == 0 {
+                self.again_at = start;
+            }
         }
         if self.gil != 0 {
             self.gil_at = push(&mut self.spans, self.gil, layout.gil.locked + 4);
@@ -168,10 +179,12 @@ impl Plan {
         if let Some(offset) = layout.interpreter.code_generation {
             self.generation_at = push(&mut self.spans, self.interpreter + offset as u64, 8);
         }
-        self.hot_at = usize::MAX;
-        for address in &self.hot {
+        self.hot_copied.clone_from(&self.hot);
+        for (index, address) in self.hot.iter().enumerate() {
             let start = push(&mut self.spans, *address, self.identity_size);
-            self.hot_at = self.hot_at.min(start);
+            if index == 0 {
+                self.hot_at = start;
+            }
         }
         self.buffer.resize(at, 0);
         self.stale = false;
@@ -203,6 +216,10 @@ impl Plan {
             self.hot.clear();
         }
         true
+    }
+
+    pub fn task_at(&self) -> Option<usize> {
+        self.task_at
     }
 
     /// Bytes of a copy.
@@ -262,7 +279,7 @@ impl Plan {
 
     /// The second copy of the frame at `address`, if there is one.
     pub fn again(&self, address: u64) -> Option<&[u8]> {
-        let index = self.again.iter().position(|known| *known == address)?;
+        let index = self.again_copied.iter().position(|known| *known == address)?;
         let at = self.again_at + index * self.frame_size;
         self.buffer.get(at..at + self.frame_size)
     }
@@ -278,8 +295,8 @@ impl Plan {
     /// The identity bytes of the code object at `address`, if they were copied along.
     #[inline]
     pub fn identity(&self, address: u64) -> Option<&[u8]> {
-        let index = self.hot.iter().position(|known| *known == address)?;
-        let at = self.hot_at.checked_add(index * self.identity_size)?;
+        let index = self.hot_copied.iter().position(|known| *known == address)?;
+        let at = self.hot_at + index * self.identity_size;
         self.buffer.get(at..at + self.identity_size)
     }
 

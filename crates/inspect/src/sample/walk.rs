@@ -5,6 +5,7 @@ use crate::code::{CodeError, CodeId, CodeSlot, Identity};
 use crate::layout::{CurrentFrame, HoldsGil, Layout, Liveness};
 use crate::memory::{Memory, half, word};
 use crate::target::Target;
+use sondage_model::RemoteAddr;
 
 /// A frame as it lies in memory, and what it was found to be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,6 +46,8 @@ pub(super) enum Fault {
     CFrameMoved(u64),
     /// No moment can hold it.
     Torn,
+    /// This is not the thread's state any more.
+    Gone,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +56,8 @@ pub(super) struct Walked {
     pub truncated: bool,
     /// The innermost frame did not say that it runs.
     pub weak: bool,
+    /// The asyncio task that the thread runs.
+    pub task: Option<RemoteAddr>,
 }
 
 /// A frame's words, parsed.
@@ -96,8 +101,11 @@ impl<M: Memory> Target<M> {
         let plan = &mut cursor.plan;
         cursor.stack.clear();
 
-        if plan.thread_word(layout.thread.interp) != cursor.interpreter_state.0 {
-            return Err(Fault::Torn);
+        // A thread state that is freed, or of the program that an `exec` put in this one's place.
+        if plan.thread_word(layout.thread.interp) != cursor.interpreter_state.0
+            || plan.thread_word(layout.thread.thread_id) != cursor.ident
+        {
+            return Err(Fault::Gone);
         }
         let current = match layout.thread.frame {
             CurrentFrame::Direct { at } => plan.thread_word(at),
@@ -126,6 +134,10 @@ impl<M: Memory> Target<M> {
             holds_gil,
             truncated: false,
             weak: false,
+            task: plan
+                .task_at()
+                .map(|at| RemoteAddr(plan.thread_word(at)))
+                .filter(|task| !task.is_null()),
         };
 
         let stack = &mut cursor.stack;
