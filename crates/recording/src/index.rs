@@ -11,6 +11,7 @@ use crate::codec_index;
 use crate::error::{ChunkError, OpenError};
 use crate::ipc::{Batch, Layout};
 use crate::store::Store;
+use crate::upgrade::{self, NoWay, Upgrade};
 
 /// The chunks of a recording in the order of the file, those of the footer left out, and the
 /// columns of their tables.
@@ -22,6 +23,13 @@ pub(crate) struct Index {
     pub head_damaged: bool,
     /// Chunks that the footer tells of, left out because their checksum is wrong.
     pub bad_chunks: u64,
+    upgrades: &'static [Upgrade],
+}
+
+/// What the first bytes tell.
+struct Head {
+    damaged: bool,
+    upgrades: &'static [Upgrade],
 }
 
 /// What a scan met.
@@ -56,7 +64,7 @@ pub(crate) fn raw_budget(length: u64) -> u64 {
 impl Index {
     /// Finds the chunks of a recording called `name`.
     pub fn load(store: &dyn Store, name: &str) -> Result<Index, OpenError> {
-        let head_damaged = check_head(store, name)?;
+        let head = read_head(store, name)?;
         let mut bad_chunks = 0;
         let (chunks, scan) = match from_footer(store) {
             Some(mut chunks) => {
@@ -84,7 +92,9 @@ impl Index {
             {
                 continue;
             }
-            let layout = read_payload(store, chunk).and_then(|bytes| Layout::parse(&bytes));
+            let layout = read_payload(store, chunk)
+                .and_then(|bytes| upgrade::apply(head.upgrades, &mut header.clone(), bytes))
+                .and_then(|bytes| Layout::parse(&bytes));
             if let Ok(layout) = layout {
                 layouts.insert(header.table, layout);
             }
@@ -99,35 +109,37 @@ impl Index {
             chunks,
             layouts,
             scan,
-            head_damaged,
+            head_damaged: head.damaged,
             bad_chunks,
+            upgrades: head.upgrades,
         })
     }
 
-    /// The rows of a chunk, given to `read`.
+    /// The rows of a chunk, given to `read` with its header.
     pub fn rows<T>(
         &self,
         store: &dyn Store,
         chunk: &ChunkRef,
-        read: impl FnOnce(&Batch<'_>) -> Result<T, ChunkError>,
+        read: impl FnOnce(&Batch<'_>, &Header) -> Result<T, ChunkError>,
     ) -> Result<T, ChunkError> {
-        let bytes = read_payload(store, chunk)?;
+        let mut header = chunk.header;
+        let bytes = upgrade::apply(self.upgrades, &mut header, read_payload(store, chunk)?)?;
         let layout = self
             .layouts
-            .get(&chunk.header.table)
+            .get(&header.table)
             .ok_or(ChunkError::Message("its table is unknown"))?;
         let batch = Batch::parse(&bytes, layout)?;
-        if batch.rows != chunk.header.rows as usize {
+        if batch.rows != header.rows as usize {
             return Err(ChunkError::Message(
                 "it has not as many rows as its header says",
             ));
         }
-        read(&batch)
+        read(&batch, &header)
     }
 }
 
-/// Checks the first bytes; whether they are damaged, but recognisable.
-fn check_head(store: &dyn Store, name: &str) -> Result<bool, OpenError> {
+/// Reads the first bytes.
+fn read_head(store: &dyn Store, name: &str) -> Result<Head, OpenError> {
     let path = || name.to_owned();
     let length = store.length();
     if length == 0 {
@@ -156,17 +168,29 @@ fn check_head(store: &dyn Store, name: &str) -> Result<bool, OpenError> {
     let mut crc = [0; 4];
     crc.copy_from_slice(&start[12..]);
     if crc32fast::hash(&start[..12]) != u32::from_le_bytes(crc) {
-        return Ok(true);
+        // Damaged, but recognisable: most likely it is of this version.
+        return Ok(Head {
+            damaged: true,
+            upgrades: &[],
+        });
     }
     let version = u16::from_le_bytes([start[8], start[9]]);
-    if version > VERSION {
-        return Err(OpenError::NewerVersion {
+    match upgrade::steps_from(version) {
+        Ok(upgrades) => Ok(Head {
+            damaged: false,
+            upgrades,
+        }),
+        Err(NoWay::Newer) => Err(OpenError::NewerVersion {
             path: path(),
             found: version,
             known: VERSION,
-        });
+        }),
+        Err(NoWay::NeverWas) => Err(OpenError::Inconsistent {
+            path: path(),
+            what: "version".into(),
+            why: format!("there never was a version {version}"),
+        }),
     }
-    Ok(false)
 }
 
 /// Whether the payload of a chunk is there and as it was written.

@@ -435,3 +435,65 @@ impl<'a> Batch<'a> {
             .map(move |row| String::from_utf8_lossy(&text[offset(row)..offset(row + 1)])))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::{UInt32Type, UInt64Type};
+
+    fn messages() -> Encoded {
+        let texts = ["", "grüße", "x"];
+        let mut batch = BatchEncoder::new(Table::Messages, 3);
+        batch.u64([1u64, 2, u64::MAX].into_iter());
+        batch.u8([0u8, 1, 2].into_iter());
+        batch.u32([7u32, 8, 9].into_iter());
+        batch.utf8(texts.into_iter());
+        batch.finish()
+    }
+
+    /// A schema, a batch and the end mark are a stream that Arrow itself reads.
+    #[test]
+    fn arrow_reads_what_we_write() {
+        let mut stream = schema_message(Table::Messages);
+        stream.extend(messages().bytes);
+        stream.extend([0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
+        let batches: Result<Vec<_>, _> =
+            arrow_ipc::reader::StreamReader::try_new(stream.as_slice(), None)
+                .and_then(|reader| reader.collect());
+        let batches = batches.unwrap_or_default();
+        assert_eq!(batches.len(), 1);
+        let batch = &batches[0];
+        assert_eq!(*batch.schema(), Table::Messages.schema());
+        let column = |index: usize| batch.column(index);
+        assert_eq!(
+            column(0).as_primitive::<UInt64Type>().values(),
+            &[1, 2, u64::MAX]
+        );
+        assert_eq!(column(2).as_primitive::<UInt32Type>().values(), &[7, 8, 9]);
+        let texts: Vec<_> = column(3).as_string::<i32>().iter().flatten().collect();
+        assert_eq!(texts, ["", "grüße", "x"]);
+    }
+
+    #[test]
+    fn schemas_come_back_and_name_the_columns() {
+        for table in Table::WRITTEN {
+            assert_eq!(
+                Layout::parse(&schema_message(table)),
+                Ok(Layout::of(table)),
+                "{}",
+                table.name()
+            );
+        }
+        let encoded = messages();
+        // The stored schema says which column is which.
+        let mut layout = Layout::of(Table::Messages);
+        layout.0[0].0 = "when".into();
+        let batch = Batch::parse(&encoded.bytes, &layout).ok();
+        let names: Vec<_> = batch
+            .iter()
+            .flat_map(|batch| ["when", "time"].map(|name| batch.u64(name).is_ok()))
+            .collect();
+        assert_eq!(names, [true, false]);
+    }
+}

@@ -51,6 +51,7 @@ mod output;
 mod reader;
 mod recovery;
 mod store;
+mod upgrade;
 mod writer;
 
 pub use error::{OpenError, WriteError};

@@ -215,16 +215,18 @@ impl Recording {
         for &at in &self.block(number)?.samples {
             let chunk = &self.index.chunks[at];
             let start = samples.len();
-            let read = self.index.rows(self.store.as_ref(), chunk, |batch| {
-                let base = Time(chunk.header.detail);
-                let relative = chunk.header.flags & FLAG_RELATIVE_WEIGHTS != 0;
-                codec::decode_samples(batch, base, relative, &mut samples)?;
-                self.check_ids(
-                    &mut samples.threads[start..],
-                    &mut samples.stacks[start..],
-                    &mut samples.tasks[start..],
-                )
-            });
+            let read = self
+                .index
+                .rows(self.store.as_ref(), chunk, |batch, header| {
+                    let base = Time(header.detail);
+                    let relative = header.flags & FLAG_RELATIVE_WEIGHTS != 0;
+                    codec::decode_samples(batch, base, relative, &mut samples)?;
+                    self.check_ids(
+                        &mut samples.threads[start..],
+                        &mut samples.stacks[start..],
+                        &mut samples.tasks[start..],
+                    )
+                });
             read.map_err(|why| damaged(format!("block {number}"), why))?;
         }
         Ok(samples)
@@ -268,9 +270,9 @@ impl Recording {
     }
 
     fn stored_summary(&self, chunk: &ChunkRef) -> Result<Vec<SummaryRow>, ChunkError> {
-        let mut rows = self
-            .index
-            .rows(self.store.as_ref(), chunk, codec::decode_summary)?;
+        let mut rows = self.index.rows(self.store.as_ref(), chunk, |batch, _| {
+            codec::decode_summary(batch)
+        })?;
         for row in &mut rows {
             self.check_ids(
                 std::slice::from_mut(&mut row.thread),
@@ -282,9 +284,9 @@ impl Recording {
     }
 
     fn stored_tiles(&self, chunk: &ChunkRef) -> Result<Vec<TileRun>, ChunkError> {
-        let mut runs = self
-            .index
-            .rows(self.store.as_ref(), chunk, codec::decode_tiles)?;
+        let mut runs = self.index.rows(self.store.as_ref(), chunk, |batch, _| {
+            codec::decode_tiles(batch)
+        })?;
         for TileRun { tile, .. } in &mut runs {
             let threads = std::slice::from_mut(&mut tile.thread);
             self.check_ids(threads, &mut [tile.stack, tile.active_stack], &mut [])?;
@@ -401,7 +403,9 @@ impl Source for Recording {
             }
             let part = self
                 .index
-                .rows(self.store.as_ref(), chunk, codec::decode_counters)
+                .rows(self.store.as_ref(), chunk, |batch, _| {
+                    codec::decode_counters(batch)
+                })
                 .map_err(|why| damaged("the counters", why))?;
             let series = self.dictionary.counter_series().len();
             rows.extend(
@@ -432,7 +436,9 @@ impl Source for Recording {
         let chunk = &self.index.chunks[at];
         let texts = self
             .index
-            .rows(self.store.as_ref(), chunk, codec::decode_source_texts)
+            .rows(self.store.as_ref(), chunk, |batch, _| {
+                codec::decode_source_texts(batch)
+            })
             .map_err(|why| damaged("a source text", why))?;
         let text = texts.into_iter().find(|(id, _)| *id == file);
         Ok(text.map(|(_, text)| text.into()))
@@ -511,7 +517,6 @@ impl<'a> Loader<'a> {
     }
 
     fn load_chunk(&mut self, table: Table, chunk: &ChunkRef) -> Result<(), ChunkError> {
-        let first = chunk.header.detail;
         let Loader {
             store,
             index,
@@ -523,13 +528,13 @@ impl<'a> Loader<'a> {
             clock,
             ..
         } = self;
-        index.rows(*store, chunk, |batch| {
+        index.rows(*store, chunk, |batch, header| {
             match table {
                 Table::Info => codec::decode_info(batch, info, tile_widths)?,
                 Table::Messages => messages.extend(codec::decode_messages(batch)?),
                 Table::Losses => losses.extend(codec::decode_losses(batch)?),
                 Table::Clock => clock.extend(codec::decode_clock(batch)?),
-                table => dictionary.add(table, first, batch)?,
+                table => dictionary.add(table, header.detail, batch)?,
             }
             Ok(())
         })

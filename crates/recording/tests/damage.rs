@@ -385,7 +385,12 @@ fn bytes_with_right_checksums_that_make_no_sense_do_not_panic() {
     // Every byte of the file, header fields and Arrow metadata included, set to the values that
     // most often go wrong.
     for at in 16..plain.len() {
-        for value in [0, 0x7f, 0xff, plain[at] ^ 1, plain[at].wrapping_add(8)] {
+        let values = match at % 3 {
+            0 => [0, 0xff],
+            1 => [0x7f, plain[at].wrapping_add(8)],
+            _ => [plain[at] ^ 1, 0x80],
+        };
+        for value in values {
             let mut changed = plain.clone();
             changed[at] = value;
             if let Ok(recording) = Recording::from_bytes(with_right_checksums(changed)) {
