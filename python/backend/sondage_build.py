@@ -41,7 +41,10 @@ def get_requires_for_build_sdist(_settings: Settings = None) -> list[str]:
 
 
 def prepare_metadata_for_build_wheel(directory: str, settings: Settings = None) -> str:
-    """Write the wheel's metadata; builds nothing."""
+    """Write the wheel's metadata; builds nothing, but says now what is missing to build."""
+    _cargo()
+    if not PAGE.is_file():
+        _npm()
     WHEEL_DATA.mkdir(parents=True, exist_ok=True)
     return str(maturin.prepare_metadata_for_build_wheel(directory, settings))
 
@@ -76,35 +79,46 @@ def build_sdist(directory: str, _settings: Settings = None) -> str:
     return archive.name
 
 
+def _npm() -> str:
+    return _tool(
+        "npm",
+        "the viewer's page is not built (web/dist is missing) and npm is not on the PATH",
+        "install Node 20 or later, or build from a source archive, which holds the built page",
+    )
+
+
+def _cargo() -> str:
+    return _tool(
+        "cargo",
+        "cargo is not on the PATH, and sondage is written in Rust",
+        "install Rust 1.95 or later, then run pip again",
+    )
+
+
+def _tool(name: str, otherwise: str, hint: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        sys.exit(f"sondage: {otherwise}\nhint: {hint}")
+    return path
+
+
 def _build_page() -> None:
     if PAGE.is_file():
         return
-    npm = shutil.which("npm")
-    if npm is None:
-        raise SystemExit(
-            "sondage: the viewer's page is not built (web/dist is missing) and npm is not on the "
-            "PATH\nhint: install Node 20 or later, or build from a source archive, which holds "
-            "the built page"
-        )
+    npm = _npm()
     _run([npm, "ci"], ROOT / "web")
     _run([npm, "run", "build"], ROOT / "web")
 
 
 def _build_program() -> None:
-    cargo = shutil.which("cargo")
-    if cargo is None:
-        raise SystemExit(
-            "sondage: cargo is not on the PATH, and sondage is written in Rust\n"
-            "hint: install Rust 1.95 or later, then run pip again"
-        )
-    _run([cargo, "build", "--release", "--locked", "--package", "sondage-cli"], ROOT)
+    _run([_cargo(), "build", "--release", "--locked", "--package", "sondage-cli"], ROOT)
     target = Path(os.environ.get("CARGO_TARGET_DIR", "target"))
     program = ROOT / target / "release" / "sondage"
     scripts = WHEEL_DATA / "scripts"
     shutil.rmtree(WHEEL_DATA, ignore_errors=True)
     scripts.mkdir(parents=True)
     installed = scripts / "sondage"
-    # Line tables are for profiling sondage itself; without them the program is a fifth the size.
+    # Line tables are for profiling sondage itself; without them the program is a seventh of the size.
     strip = shutil.which("strip")
     if strip is None:
         shutil.copy2(program, installed)
