@@ -36,7 +36,7 @@ in_web() { (cd web && PATH=$PWD/node_modules/.bin:$PATH "$@"); }
 section_build() { scripts/build.sh dev; }
 
 section_rust() {
-  need valgrind=valgrind tmux=tmux
+  need tmux=tmux
   prepare_pythons
   if cargo nextest --version >/dev/null 2>&1; then
     cargo nextest run --workspace --locked --no-fail-fast --show-progress none
@@ -57,10 +57,7 @@ section_doctests() { cargo test --workspace --locked --no-fail-fast --doc; }
 section_python() { .venv/bin/python -m pytest; }
 section_web() { in_web vitest run; }
 
-section_journeys() {
-  need /usr/bin/chromium=chromium
-  (cd web && SONDAGE="$root/.venv/bin/sondage" npm run --silent e2e)
-}
+section_journeys() { SONDAGE="$root/.venv/bin/sondage" scripts/journeys.sh; }
 
 section_consumers() {
   need /usr/bin/chromium=chromium callgrind_annotate=valgrind
