@@ -118,7 +118,7 @@ def _build_program() -> None:
     shutil.rmtree(WHEEL_DATA, ignore_errors=True)
     scripts.mkdir(parents=True)
     installed = scripts / "sondage"
-    # Line tables are for profiling sondage itself; without them the program is a seventh of the size.
+    # Line tables serve to profile sondage itself; without them it is a seventh of the size.
     strip = shutil.which("strip")
     if strip is None:
         shutil.copy2(program, installed)
