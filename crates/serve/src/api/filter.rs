@@ -2,7 +2,7 @@
 
 use sondage_analyze::{Filter, Search, StateSet};
 use sondage_model::{
-    Dictionary, FileId, FunctionId, ProcessId, StateKind, ThreadId, Time, TimeRange,
+    Dictionary, FileId, FunctionId, ProcessId, Source, StateKind, ThreadId, Time, TimeRange,
 };
 
 use crate::Recording;
@@ -33,7 +33,8 @@ pub(super) fn recording<'a>(
 
 /// The samples that `from`, `to`, `processes`, `threads`, `states`, `gil`, `function` and `search`
 /// let through.
-pub(super) fn filter(dict: &Dictionary, params: &Params) -> Result<Filter, ApiError> {
+pub(super) fn filter(source: &dyn Source, params: &Params) -> Result<Filter, ApiError> {
+    let dict = source.dictionary();
     let search = match params.text("search") {
         None => None,
         Some(text) => Some(regex("search", text)?),
@@ -43,18 +44,19 @@ pub(super) fn filter(dict: &Dictionary, params: &Params) -> Result<Filter, ApiEr
         gil_only: params.flag("gil")?.unwrap_or(false),
         function: function(dict, params)?,
         search,
-        ..place(dict, params)?
+        ..place(source, params)?
     })
 }
 
 /// The same without what is asked of stacks: a time range, processes and threads.
-pub(super) fn place(dict: &Dictionary, params: &Params) -> Result<Filter, ApiError> {
+pub(super) fn place(source: &dyn Source, params: &Params) -> Result<Filter, ApiError> {
+    let dict = source.dictionary();
     let processes = params.ids("processes", ',')?;
     let threads = params.ids("threads", ',')?;
     known("process", &processes, dict.processes().len())?;
     known("thread", &threads, dict.threads().len())?;
     Ok(Filter {
-        range: range(params)?,
+        range: range(source, params)?,
         processes: processes.into_iter().map(ProcessId).collect(),
         threads: threads.into_iter().map(ThreadId).collect(),
         states: StateSet::ALL,
@@ -62,17 +64,21 @@ pub(super) fn place(dict: &Dictionary, params: &Params) -> Result<Filter, ApiErr
     })
 }
 
-fn range(params: &Params) -> Result<Option<TimeRange>, ApiError> {
+fn range(source: &dyn Source, params: &Params) -> Result<Option<TimeRange>, ApiError> {
     let from: Option<u64> = params.number("from")?;
     let to: Option<u64> = params.number("to")?;
     if from.is_none() && to.is_none() {
         return Ok(None);
     }
-    let (start, end) = (from.unwrap_or(0), to.unwrap_or(u64::MAX));
+    let recorded = source.range();
+    let start = from.map_or(recorded.start, Time);
+    let end = to.map_or(recorded.end.max(start), Time);
     if end < start {
-        return Err(wrong("to", end, "`to` is not before `from`"));
+        return Err(wrong("to", end.0, "`to` is not before `from`"));
     }
-    Ok(Some(TimeRange::new(Time(start), Time(end))))
+    // After the end there is nothing that a view could be of.
+    let end = end.min(recorded.end.max(start));
+    Ok(Some(TimeRange::new(start, end)))
 }
 
 fn states(params: &Params) -> Result<StateSet, ApiError> {

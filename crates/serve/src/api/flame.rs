@@ -1,7 +1,7 @@
 //! `api/flame` and `api/sandwich`: rectangles.
 
 use serde::Serialize;
-use sondage_analyze::{Filter, MergeBy, Sandwich};
+use sondage_analyze::{Filter, MergeBy, Sandwich, TimeWindow};
 use sondage_layout::{Flame, Viewport};
 
 use crate::Recording;
@@ -11,6 +11,13 @@ use crate::api::params::{Params, wrong};
 use crate::api::to_json;
 use crate::api::tree::direction;
 use crate::error::ApiError;
+
+/// What x is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    LeftHeavy,
+    Time,
+}
 
 /// The columns of a flame graph.
 #[derive(Serialize)]
@@ -54,15 +61,30 @@ fn flame_json(flame: &Flame) -> impl Serialize + '_ {
 
 pub(super) fn flame(recordings: &[Recording], params: &Params) -> Result<Vec<u8>, ApiError> {
     let analyzer = recording(recordings, params)?.analyzer();
-    let filter = filter(analyzer.dictionary(), params)?;
+    let filter = filter(analyzer.source(), params)?;
     let viewport = viewport(params)?;
     let by = params.choice(
         "by",
         &[("function", MergeBy::Function), ("line", MergeBy::Line)],
     )?;
-    params.choice("order", &[("left-heavy", ())])?;
+    let order = params.choice(
+        "order",
+        &[("left-heavy", Order::LeftHeavy), ("time", Order::Time)],
+    )?;
     let direction = direction(params)?;
-    let flame = sondage_layout::flame(&analyzer.call_tree(&filter, direction, by)?, &viewport)?;
+    let flame = match order {
+        Order::LeftHeavy => {
+            sondage_layout::flame(&analyzer.call_tree(&filter, direction, by)?, &viewport)?
+        }
+        Order::Time => {
+            let window = TimeWindow {
+                x0: viewport.x0,
+                x1: viewport.x1,
+                px: viewport.px,
+            };
+            sondage_layout::time_flame(&analyzer.time_order(&filter, by, window)?, &viewport)
+        }
+    };
     to_json(&flame_json(&flame))
 }
 
@@ -89,7 +111,7 @@ pub(super) fn sandwich(recordings: &[Recording], params: &Params) -> Result<Vec<
     let filter = Filter {
         // Every stack of the answer contains it anyway.
         function: None,
-        ..filter(dict, params)?
+        ..filter(analyzer.source(), params)?
     };
     let viewport = viewport(params)?;
     let Sandwich {

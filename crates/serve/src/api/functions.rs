@@ -52,7 +52,7 @@ pub(super) fn functions(recordings: &[Recording], params: &Params) -> Result<Vec
         },
     };
     let dict = analyzer.dictionary();
-    let table = analyzer.functions(&filter(dict, params)?, &query)?;
+    let table = analyzer.functions(&filter(analyzer.source(), params)?, &query)?;
     let rows = &table.rows[..];
     let names: Vec<FrameName> = rows
         .iter()
@@ -117,7 +117,7 @@ pub(super) fn files(recordings: &[Recording], params: &Params) -> Result<Vec<u8>
     }
     let analyzer = recording(recordings, params)?.analyzer();
     let (dict, names) = (analyzer.dictionary(), analyzer.names());
-    let files = analyzer.files(&filter(dict, params)?)?;
+    let files = analyzer.files(&filter(analyzer.source(), params)?)?;
     let is_own = |origin| origin == sondage_analyze::Origin::Own;
     to_json(&Answer {
         file: files.iter().map(|row| row.file.0).collect(),
@@ -151,7 +151,7 @@ pub(super) fn search(recordings: &[Recording], params: &Params) -> Result<Vec<u8
             "`q` is the regular expression to look for",
         ));
     };
-    let filter = filter(analyzer.dictionary(), params)?;
+    let filter = filter(analyzer.source(), params)?;
     // Somebody who is still writing the expression has made no mistake yet.
     let search = match sondage_analyze::Search::new(text) {
         Ok(search) => search,

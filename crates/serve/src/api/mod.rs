@@ -8,6 +8,7 @@ pub(crate) mod meta;
 mod params;
 mod report;
 mod source;
+mod timeline;
 mod tree;
 
 use params::Params;
@@ -19,8 +20,9 @@ use crate::error::ApiError;
 /// How a call is answered.
 type Answer = fn(&[Recording], &Params) -> Result<Vec<u8>, ApiError>;
 
-const CALLS: [(&str, Answer); 9] = [
+const CALLS: [(&str, Answer); 10] = [
     ("meta", meta::answer),
+    ("timeline", timeline::answer),
     ("flame", flame::flame),
     ("functions", functions::functions),
     ("tree", tree::answer),

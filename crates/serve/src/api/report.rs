@@ -16,7 +16,7 @@ pub(super) fn answer(recordings: &[Recording], params: &Params) -> Result<Vec<u8
     let defaults = ReportOptions::default();
     let options = ReportOptions {
         recording: recording.name.clone(),
-        filter: filter(recording.analyzer().dictionary(), params)?,
+        filter: filter(recording.source(), params)?,
         limit: params
             .number("limit")?
             .unwrap_or(defaults.limit)

@@ -50,7 +50,7 @@ pub(super) fn answer(recordings: &[Recording], params: &Params) -> Result<Vec<u8
             ));
         }
     };
-    let mut filter = filter(dict, params)?;
+    let mut filter = filter(analyzer.source(), params)?;
     if params.text("file").is_none() {
         // Here the function names the file; its own lines are not all that is of interest.
         filter.function = None;

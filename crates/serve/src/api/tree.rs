@@ -31,7 +31,7 @@ pub(super) fn answer(recordings: &[Recording], params: &Params) -> Result<Vec<u8
         empty: Option<String>,
     }
     let analyzer = recording(recordings, params)?.analyzer();
-    let filter = filter(analyzer.dictionary(), params)?;
+    let filter = filter(analyzer.source(), params)?;
     let path = params.ids("path", '.')?;
     let functions: Vec<FunctionId> = path.iter().copied().map(FunctionId).collect();
     let rows = analyzer.tree_rows(&filter, direction(params)?, &functions)?;
