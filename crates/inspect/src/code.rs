@@ -120,7 +120,7 @@ const MAX_NAME: usize = 4096;
 /// Longest line table read, in bytes.
 const MAX_LINE_TABLE: usize = 8 << 20;
 /// Most instructions of a code object, in bytes.
-const MAX_CODE: u64 = 64 << 20;
+pub(crate) const MAX_CODE: u64 = 64 << 20;
 
 /// Every code object seen in one process image.
 #[derive(Debug, Default)]

@@ -79,7 +79,7 @@ pub enum CurrentFrame {
     ThroughCFrame {
         /// Offset of `cframe` in the thread state.
         cframe: usize,
-        /// Offset of `current_frame` in the `_PyCFrame`.
+        /// Offset of `current_frame` in the `_PyCFrame`; `previous` is the word after it.
         current_frame: usize,
     },
 }

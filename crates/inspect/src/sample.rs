@@ -132,6 +132,10 @@ pub struct ThreadCursor {
     last: Vec<RawFrame>,
     /// Edges of this copy that are not known yet.
     fresh: Vec<Fresh>,
+    /// Begin at this frame, not at the one that the thread state names.
+    start: Option<u64>,
+    /// Addresses of `_PyCFrame`s seen (3.11 and 3.12).
+    cframes: Vec<u64>,
     /// A copy whose innermost frame did not say that it runs, and in how many copies in a row it
     /// was the same.
     weak: Vec<RawFrame>,
@@ -167,6 +171,8 @@ impl ThreadCursor {
             stack: Vec::new(),
             last: Vec::new(),
             fresh: Vec::new(),
+            start: None,
+            cframes: Vec::new(),
             weak: Vec::new(),
             still: 0,
         }
@@ -228,6 +234,8 @@ type Edge = (u32, i32, u32);
 const ROOT: u32 = u32::MAX;
 /// Most edges remembered; a program with more forgets all and learns again.
 const MAX_EDGES: usize = 1 << 21;
+/// Failed copies before another way into the stack is tried.
+const PATIENCE: u32 = 5;
 /// In how many copies in a row a stack that does not say that it runs must be the same.
 const STILL: u32 = 6;
 
@@ -400,6 +408,10 @@ impl<M: Memory> Target<M> {
         cursor.still = 0;
         self.edges.samples += 1;
         while tries < self.limits.tries {
+            cursor.start = match tries.checked_sub(PATIENCE) {
+                Some(late) if late % 2 == 0 => self.outer_frame(cursor, late / 2),
+                _ => None,
+            };
             match self.attempt(cursor, out, still) {
                 Ok(()) => {
                     self.counters.truncated += u64::from(out.truncated);
@@ -503,6 +515,7 @@ impl<M: Memory> Target<M> {
             })?;
         }
         cursor.plan.accept();
+        Self::remember_cframe(cursor);
         out.holds_gil = walked.holds_gil;
         out.truncated = walked.truncated;
         out.task = walked.task;

@@ -1,9 +1,9 @@
 //! From a copy of memory to a stack, and what one moment can hold.
 
 use super::{Retry, Stop, ThreadCursor};
-use crate::code::{CodeError, CodeId, CodeSlot, Identity};
+use crate::code::{CodeError, CodeId, CodeSlot, Identity, MAX_CODE};
 use crate::layout::{CurrentFrame, HoldsGil, Layout, Liveness};
-use crate::memory::{Memory, half, word};
+use crate::memory::{Memory, half, read_u64, word};
 use crate::target::Target;
 use sondage_model::RemoteAddr;
 
@@ -72,6 +72,8 @@ struct Words {
 
 const OWNED_BY_THREAD: u8 = 0;
 const OWNED_BY_GENERATOR: u8 = 1;
+/// Most `_PyCFrame`s remembered of a thread.
+const MAX_CFRAMES: usize = 32;
 /// Most frames that were called between two reads of the same copy.
 const MAX_CLIMB: usize = 64;
 
@@ -108,6 +110,7 @@ impl<M: Memory> Target<M> {
             return Err(Fault::Gone);
         }
         let current = match layout.thread.frame {
+            _ if cursor.start.is_some() => cursor.start.unwrap_or(0),
             CurrentFrame::Direct { at } => plan.thread_word(at),
             CurrentFrame::ThroughCFrame {
                 cframe,
@@ -199,7 +202,10 @@ impl<M: Memory> Target<M> {
                 at = words.previous;
                 continue;
             }
-            if words.owner > 2 {
+            // Before its memory is followed: an instruction lies in its code.
+            let offset = offset_in(layout, words.executable, words.instruction);
+            let dead = words.executable == 0 && layout.frame.liveness == Liveness::Cleared;
+            if words.owner > 2 || !(dead || (-2..MAX_CODE as i64).contains(&offset)) {
                 return Err(Fault::Torn);
             }
             if stack.len() >= self.limits.depth {
@@ -243,6 +249,47 @@ impl<M: Memory> Target<M> {
         stack.reverse();
         self.settle_leaf(cursor, &mut walked)?;
         Ok(walked)
+    }
+
+    /// Where to begin when the newest `_PyCFrame` leads nowhere, time after time.
+    ///
+    /// On 3.11 and 3.12 an evaluation loop publishes its `_PyCFrame` some instructions before it
+    /// fills it in. A thread that loses its CPU just there stays so for milliseconds; its stack is
+    /// still what the `_PyCFrame` before says: the one that its `previous` names, when that is
+    /// filled in already, or else (the C stack grows downwards) one above of those that were seen.
+    /// `attempt` counts through these; a wrong one leads nowhere, too.
+    pub(super) fn outer_frame(&mut self, cursor: &ThreadCursor, attempt: u32) -> Option<u64> {
+        let CurrentFrame::ThroughCFrame {
+            cframe,
+            current_frame,
+        } = self.layout.thread.frame
+        else {
+            return None;
+        };
+        let read = |at: u64| read_u64(&self.memory, at).ok();
+        self.counters.reads += 3;
+        let newest = read(cursor.thread.0 + cframe as u64)?;
+        let outer = match attempt.checked_sub(1) {
+            None => read(newest.wrapping_add(current_frame as u64 + 8))?,
+            Some(above) => {
+                let mut seen = cursor.cframes.clone();
+                seen.retain(|known| *known > newest);
+                seen.sort_unstable();
+                *seen.get(above as usize)?
+            }
+        };
+        read(outer.wrapping_add(current_frame as u64))
+    }
+
+    /// Remembers the `_PyCFrame` of a good snapshot.
+    pub(super) fn remember_cframe(cursor: &mut ThreadCursor) {
+        let (cframe, _) = cursor.plan.cframe();
+        if cframe != 0 && cursor.start.is_none() && !cursor.cframes.contains(&cframe) {
+            if cursor.cframes.len() >= MAX_CFRAMES {
+                cursor.cframes.remove(0);
+            }
+            cursor.cframes.push(cframe);
+        }
     }
 
     /// The innermost frame of the copy need not be the one the pointer named: the pointer was
