@@ -182,6 +182,7 @@ export interface Sandwich {
   totalWeight: number;
   callers: Flame;
   callees: Flame;
+  empty?: string | null;
 }
 
 export interface Source {

@@ -3,7 +3,7 @@ import { STATE_NAMES, type ByState, type CounterInfo, type RecordingInfo, type T
 import type { Rgb } from "./colour.ts";
 
 export const PROCESS_LANE = 26;
-export const COUNTER_LANE = 34;
+export const COUNTER_LANE = 30;
 export const THREAD_LANE = 22;
 export const THREAD_LANE_NAMED = 34;
 
@@ -18,6 +18,8 @@ export interface Track {
 
 export type Lane =
   | { readonly kind: "process"; readonly y: number; readonly height: number; readonly process: number }
+  /** The quiet processes together, while they are not listed. */
+  | { readonly kind: "quiet"; readonly y: number; readonly height: number; readonly process: -1; readonly processes: readonly number[]; readonly open: boolean }
   | { readonly kind: "counter"; readonly y: number; readonly height: number; readonly process: number; readonly track: Track }
   | {
       readonly kind: "thread";
@@ -65,15 +67,25 @@ export function tracksOf(counters: readonly CounterInfo[], process: number): Tra
 /** The lanes from top to bottom. Threads of a closed process have none. */
 export function laneList(
   recording: RecordingInfo,
-  options: { closed: readonly number[]; tracks: readonly string[]; named: boolean },
+  options: { closed: ReadonlySet<number>; tracks: readonly string[]; named: boolean; quiet: boolean },
 ): Lane[] {
   const lanes: Lane[] = [];
   let y = 0;
-  for (const process of treeOrder(recording)) {
+  const quiet = quietProcesses(recording);
+  const order = treeOrder(recording);
+  const [busy, idle] = [order.filter((id) => !quiet.has(id)), order.filter((id) => quiet.has(id))];
+  for (const process of [...busy, ...idle]) {
+    if (idle.length > 1 && process === idle[0]) {
+      lanes.push({ kind: "quiet", y, height: PROCESS_LANE, process: -1, processes: idle, open: options.quiet });
+      y += PROCESS_LANE;
+    }
+    if (idle.length > 1 && quiet.has(process) && !options.quiet) continue;
     lanes.push({ kind: "process", y, height: PROCESS_LANE, process });
     y += PROCESS_LANE;
-    if (options.closed.includes(process)) continue;
-    for (const track of tracksOf(recording.counters, process)) {
+    if (options.closed.has(process)) continue;
+    const life = recording.processes.find((one) => one.id === process);
+    const lived = life ? (life.end ?? recording.range.end) - life.start : 0;
+    for (const track of lived < CURVE_FROM ? [] : tracksOf(recording.counters, process)) {
       if (!options.tracks.includes(track.key)) continue;
       lanes.push({ kind: "counter", y, height: COUNTER_LANE, process, track });
       y += COUNTER_LANE;
@@ -87,6 +99,30 @@ export function laneList(
     }
   }
   return lanes;
+}
+
+/** A process must live as long (ns) to have a curve: counters are read ten times a second. */
+const CURVE_FROM = 350e6;
+/** A process with less than this share of the busiest one's work starts closed. */
+const QUIET = 0.02;
+
+/** Processes that did next to nothing beside the others: wrappers, helpers. They start closed. */
+export function quietProcesses(recording: RecordingInfo): Set<number> {
+  const work = new Map(recording.processes.map((process) => [process.id, 0]));
+  for (const thread of recording.threads) {
+    let sum = work.get(thread.process) ?? 0;
+    for (const state of STATE_NAMES) if (state !== "blocked") sum += thread.weights[state];
+    work.set(thread.process, sum);
+  }
+  const most = Math.max(0, ...work.values());
+  return new Set([...work].filter(([, sum]) => sum < QUIET * most).map(([id]) => id));
+}
+
+/** The processes whose threads have no lanes: the quiet ones, and then those that were switched. */
+export function closedProcesses(recording: RecordingInfo, folds: readonly number[]): Set<number> {
+  const closed = quietProcesses(recording);
+  for (const id of folds) if (!closed.delete(id)) closed.add(id);
+  return closed;
 }
 
 /** Processes by start, children after their parents. */

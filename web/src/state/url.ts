@@ -38,7 +38,8 @@ export function encode(view: ViewState): string {
   put("only", flag(view.only), "");
   put("pick", id(view.pick), "");
   put("window", range(view.window), "");
-  put("closed", view.closed.join("."), "");
+  put("folds", view.folds.join("."), "");
+  put("quiet", flag(view.quiet), "");
   put("tracks", view.tracks === null ? "" : view.tracks.length === 0 ? "none" : view.tracks.join("~"), "");
   put("order", view.order, INITIAL.order);
   put("inverted", flag(view.inverted), "");
@@ -86,7 +87,8 @@ function read(from: URLSearchParams): ViewState {
     only: text("only") === "1",
     pick: readId(text("pick")),
     window: readRange(text("window")),
-    closed: readIds(text("closed")),
+    folds: readIds(text("folds")),
+    quiet: text("quiet") === "1",
     tracks: tracks === "" ? null : tracks === "none" ? [] : tracks.split("~"),
     order: oneOf(["left-heavy", "time"] as const, text("order"), INITIAL.order),
     inverted: text("inverted") === "1",

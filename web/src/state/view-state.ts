@@ -40,7 +40,10 @@ export interface ViewState {
 
   // How the timeline looks.
   readonly window: Range | null;
-  readonly closed: readonly number[];
+  /** Processes that are not as they start: closed though busy, or open though quiet. */
+  readonly folds: readonly number[];
+  /** Whether the processes that did next to nothing are listed. */
+  readonly quiet: boolean;
   readonly tracks: readonly string[] | null;
 
   // How the flame graph looks.
@@ -76,7 +79,8 @@ export const INITIAL: ViewState = {
   only: false,
   pick: null,
   window: null,
-  closed: [],
+  folds: [],
+  quiet: false,
   tracks: null,
   order: "left-heavy",
   inverted: false,

@@ -168,7 +168,7 @@ function TopBar(): JSX.Element {
       <span class="brand"><Mark />sondage</span>
       <div class="title">
         <Show when={app.meta.recordings.length > 1} fallback={<strong class="clip">{recording().name}</strong>}>
-          <select class="select" aria-label="Recording" value={String(store.view().rec)} onChange={(event) => { store.change({ rec: Number(event.currentTarget.value), range: null, processes: [], threads: [], focus: null, pick: null, window: null, closed: [], zoom: null, file: null }); }}>
+          <select class="select" aria-label="Recording" value={String(store.view().rec)} onChange={(event) => { store.change({ rec: Number(event.currentTarget.value), range: null, processes: [], threads: [], focus: null, pick: null, window: null, folds: [], zoom: null, file: null }); }}>
             <For each={app.meta.recordings}>{(one) => <option value={String(one.index)}>{one.name}</option>}</For>
           </select>
         </Show>

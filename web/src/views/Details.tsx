@@ -63,7 +63,7 @@ function Content(): JSX.Element {
           <>
             <div class="top-line">
               <h2>
-                <Swatch name={now().name} />{now().name.qualified ?? now().name.label}
+                <Swatch name={now().name} />{now().name.label}
               </h2>
               <button class="icon small" aria-label="Close details" title="Close" onClick={() => { store.change({ pick: null }, "replace"); }}>
                 <CloseIcon />

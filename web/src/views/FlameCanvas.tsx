@@ -305,7 +305,7 @@ function FrameTip(props: { index: FlameIndex; row: number; time: boolean }): JSX
   const parent = () => flame().path[props.row];
   return (
     <>
-      <h3>{name().qualified ?? name().label}</h3>
+      <h3>{name().label}</h3>
       <div class="where">
         {place(name().file, name().line)}
         <Show when={name().kind !== "python"}> ({name().kind})</Show>

@@ -79,7 +79,7 @@ export function SandwichView(): JSX.Element {
                 <>
                   <Half label="Callers" flame={now().callers} upwards />
                   <div class="filling" style={{ background: fill().fill, color: fill().text }}>
-                    <h2 class="clip">{now().name.qualified ?? now().name.label}</h2>
+                    <h2 class="clip">{now().name.label}</h2>
                     <span class="clip quiet-text" style={{ color: fill().quiet }}>{place(now().name.file, now().name.line)}</span>
                     <span class="spacer" />
                     <span>total {duration(now().totalWeight)}, {percent(now().totalWeight, functions.data()?.total ?? 0)}</span>

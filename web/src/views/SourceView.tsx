@@ -44,7 +44,7 @@ export function SourceView(): JSX.Element {
                 <For each={list().file}>
                   {(file, i) => (
                     <button aria-current={answer.data()?.file === file ? "true" : undefined} title={list().path[i()]} onClick={() => { store.change({ file }); }}>
-                      <span class="clip" classList={{ own: list().own[i()], muted: !list().own[i()] }}>{list().short[i()]}</span>
+                      <span class="clip" classList={{ own: list().own[i()], muted: !list().own[i()] }}>{list().short[i()] || "no source file"}</span>
                       <span class="muted">{list().self[i()] > 0 ? duration(list().self[i()]) : "–"}</span>
                     </button>
                   )}

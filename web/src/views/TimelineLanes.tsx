@@ -54,7 +54,7 @@ export function TimelineLanes(props: LanesProps): JSX.Element {
 
   const chosen = (lane: Lane): boolean => {
     const { threads, processes } = view();
-    return threads.length + processes.length === 0 || processes.includes(lane.process) || (lane.kind === "thread" && threads.includes(lane.thread)) || (lane.kind !== "thread" && threads.some((id) => app.thread(id)?.process === lane.process));
+    return threads.length + processes.length === 0 || processes.includes(lane.process) || (lane.kind === "quiet" && lane.processes.some((id) => processes.includes(id))) || (lane.kind === "thread" && threads.includes(lane.thread)) || (lane.kind !== "thread" && threads.some((id) => app.thread(id)?.process === lane.process));
   };
 
   const scene = createMemo(() => ({
@@ -65,20 +65,24 @@ export function TimelineLanes(props: LanesProps): JSX.Element {
     overview: props.timeline.overview.data(),
     colours: themeColours(),
     states: app.states(),
-    closed: view().closed,
+    closed: props.timeline.closed(),
   }));
   painted(base, size, scene, (surface, now) => {
     const { values } = ticks(now.window, surface.width, 110);
     for (const { lane, chosen: isChosen } of now.lanes) {
       const y = lane.y - now.scrollTop;
-      if (lane.kind === "process") surface.fill({ x: 0, y, w: surface.width, h: lane.height }, now.colours.css.lane);
+      if (lane.kind === "process" || lane.kind === "quiet") surface.fill({ x: 0, y, w: surface.width, h: lane.height }, now.colours.css.lane);
       for (const value of values) surface.line(toPixel(now.window, surface.width, value), y, toPixel(now.window, surface.width, value), y + lane.height, now.colours.css.line);
       if (lane.kind === "counter") paintCounter(surface, lane.track, y, lane.height, now);
       if (lane.kind === "thread") paintThread(surface, lane, y, now);
       if (lane.kind === "process") {
-        const mine = now.closed.includes(lane.process) ? store.recording().threads.filter((thread) => thread.process === lane.process) : null;
-        if (mine) paintTogether(surface, lane.process, mine.map((thread) => thread.id), y, now);
+        const mine = now.closed.has(lane.process) ? store.recording().threads.filter((thread) => thread.process === lane.process) : null;
+        if (mine) paintTogether(surface, `process ${String(lane.process)}`, mine.map((thread) => thread.id), y, now);
         else paintLifetime(surface, app.process(lane.process), y, lane.height, now);
+      }
+      if (lane.kind === "quiet" && !lane.open) {
+        const mine = store.recording().threads.filter((thread) => lane.processes.includes(thread.process));
+        paintTogether(surface, "quiet", mine.map((thread) => thread.id), y, now);
       }
       surface.line(0, y + lane.height - 1, surface.width, y + lane.height - 1, now.colours.css.line);
       if (!isChosen) surface.fill({ x: 0, y, w: surface.width, h: lane.height - 1 }, now.colours.css.shade);
@@ -223,20 +227,32 @@ function LaneName(props: { lane: Lane; timeline: TimelineState; hover: Accessor<
       <Match when={props.lane.kind === "process" && props.lane}>
         {(lane) => {
           const process = () => app.process(lane().process);
-          const open = () => !view().closed.includes(lane().process);
+          const open = () => !props.timeline.closed().has(lane().process);
           const chosen = () => view().processes.includes(lane().process);
           return (
             <div class="lane-name process" classList={{ chosen: chosen(), off: narrowed() && !chosen() }} style={style()}>
-              <button class="fold" aria-expanded={open()} aria-label={`${open() ? "Close" : "Open"} process ${process()?.name ?? ""}`} onClick={() => { store.change({ closed: toggled(view().closed, lane().process) }, "replace"); }}>
+              <button class="fold" aria-expanded={open()} aria-label={`${open() ? "Close" : "Open"} process ${process()?.name ?? ""}`} onClick={() => { store.change({ folds: toggled(view().folds, lane().process) }, "replace"); }}>
                 <FoldIcon />
               </button>
               <button class="pick" aria-pressed={chosen()} title={process()?.command} onClick={(event) => { chooseProcess(lane().process, event.ctrlKey || event.metaKey || event.shiftKey); }}>
-                <span class="clip">{process()?.name}</span>
-                <span class="tail">{process()?.pid}</span>
+                <span class="clip">{process()?.name || "unnamed process"}</span>
+                <span class="tail">pid {process()?.pid}</span>
               </button>
             </div>
           );
         }}
+      </Match>
+      <Match when={props.lane.kind === "quiet" && props.lane}>
+        {(lane) => (
+          <div class="lane-name process quiet" style={style()}>
+            <button class="fold" aria-expanded={lane().open} aria-label={`${lane().open ? "Hide" : "List"} quiet processes`} onClick={() => { store.change({ quiet: !view().quiet }, "replace"); }}>
+              <FoldIcon />
+            </button>
+            <button class="pick" title="Wrappers and helpers: less than 2 % of the busiest process's work" onClick={() => { store.change({ quiet: !view().quiet }, "replace"); }}>
+              <span class="clip">{lane().processes.length} quiet processes</span>
+            </button>
+          </div>
+        )}
       </Match>
       <Match when={props.lane.kind === "counter" && props.lane}>
         {(lane) => {
@@ -289,6 +305,7 @@ function LaneTip(props: { lane: Lane; time: number; timeline: TimelineState; wid
   const title = () => {
     const { lane } = props;
     if (lane.kind === "thread") return app.thread(lane.thread)?.name ?? "";
+    if (lane.kind === "quiet") return lane.processes.map((id) => app.process(id)?.name ?? "").filter((name, i, all) => name !== "" && all.indexOf(name) === i).join(", ");
     return lane.kind === "process" ? (app.process(lane.process)?.name ?? "") : lane.track.label;
   };
   return (
@@ -390,11 +407,11 @@ function paintLifetime(surface: Surface, process: { start: number; end: number |
 }
 
 /** The threads of a closed process in one band. */
-function paintTogether(surface: Surface, process: number, threads: readonly number[], y: number, now: Now): void {
+function paintTogether(surface: Surface, what: string, threads: readonly number[], y: number, now: Now): void {
   const timeline = now.overview;
   const part = timeline ? overlap(now.window, timeline) : null;
   if (!timeline || !part) return;
-  const image = cached(timeline, `process ${String(process)}`, now, (height) => {
+  const image = cached(timeline, what, now, (height) => {
     const count = bucketCount(timeline.from, timeline.to, timeline.width);
     const { tile, most } = summedThreads(timeline, count, new Set(threads));
     return lanePixels(tile, timeline, height, now.colours.states, now.states, Math.max(most, timeline.width));

@@ -153,8 +153,8 @@ export function TreeView(): JSX.Element {
                     columns={[
                       { title: "Total", width: "clamp(166px, 13vw, 280px)", number: true, hint: "Time in this function and what it calls, by this path" },
                       { title: "Self", width: "clamp(166px, 13vw, 280px)", number: true, hint: "Time in this function itself, by this path" },
-                      { title: "Function", width: "minmax(240px, 4fr)" },
-                      { title: "File", width: "minmax(100px, 1fr)" },
+                      { title: "Function", width: "minmax(240px, 3fr)" },
+                      { title: "File", width: "minmax(120px, 1.1fr)" },
                     ]}
                     rows={rows().length}
                     current={current()}

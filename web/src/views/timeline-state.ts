@@ -2,7 +2,7 @@
 import { createMemo, type Accessor } from "solid-js";
 import type { Timeline } from "../api/types.ts";
 import { path, query } from "../api/query.ts";
-import { laneList, DEFAULT_TRACKS, type Lane } from "../layout/lanes.ts";
+import { closedProcesses, laneList, DEFAULT_TRACKS, type Lane } from "../layout/lanes.ts";
 import { panned, within, zoomed, type Window } from "../layout/scale.ts";
 import { tileQuestion } from "../layout/tiles.ts";
 import { ask, type Answer } from "../state/ask.ts";
@@ -16,6 +16,7 @@ export interface TimelineState {
   readonly detail: Answer<Timeline>;
   readonly lanes: Accessor<readonly Lane[]>;
   readonly tracks: Accessor<readonly string[]>;
+  readonly closed: Accessor<ReadonlySet<number>>;
   show(window: Window, step?: Step): void;
   zoomAt(anchor: number, factor: number): void;
   pan(share: number): void;
@@ -58,8 +59,9 @@ export function createTimeline(app: App, width: Accessor<number>, inSight: Acces
     { wait: 40 },
   );
   const tracks = createMemo(() => view().tracks ?? DEFAULT_TRACKS);
+  const closed = createMemo(() => closedProcesses(store.recording(), view().folds));
   const lanes = createMemo(() =>
-    laneList(store.recording(), { closed: view().closed, tracks: tracks(), named: store.recording().threads.length <= NAMED_THREADS }),
+    laneList(store.recording(), { closed: closed(), tracks: tracks(), named: store.recording().threads.length <= NAMED_THREADS, quiet: view().quiet }),
   );
 
   const show = (next: Window, step: Step = "replace") => {
@@ -73,6 +75,7 @@ export function createTimeline(app: App, width: Accessor<number>, inSight: Acces
     detail,
     lanes,
     tracks,
+    closed,
     show,
     zoomAt(anchor, factor) {
       show(zoomed(window(), bounds(), anchor, factor, smallest()));

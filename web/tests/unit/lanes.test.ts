@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Meta, ThreadTimeline, Timeline } from "../../src/api/types.ts";
 import { axisTop, curvePoints, largest, summed, valueAt } from "../../src/layout/curve.ts";
-import { laneAt, laneList, laneMoment, lanePixels, laneRuns, lanesHeight, tracksOf } from "../../src/layout/lanes.ts";
+import { closedProcesses, laneAt, laneList, laneMoment, lanePixels, laneRuns, lanesHeight, tracksOf } from "../../src/layout/lanes.ts";
 import { summedThreads } from "../../src/layout/tiles.ts";
 import { answer, profile } from "../fixtures/profile.mjs";
 
@@ -20,7 +20,7 @@ const tile = (over: Partial<ThreadTimeline["states"]>, start: number[], name = s
 const pixel = (image: { width: number; data: Uint8ClampedArray }, x: number, y: number) => [...image.data.slice((y * image.width + x) * 4, (y * image.width + x) * 4 + 4)];
 
 describe("lanes", () => {
-  const lanes = laneList(recording, { closed: [], tracks: ["cpu", "rss"], named: true });
+  const lanes = laneList(recording, { closed: new Set<number>(), tracks: ["cpu", "rss"], named: true, quiet: true });
   it("follow each other without gaps, processes before their threads", () => {
     let y = 0;
     for (const lane of lanes) {
@@ -36,9 +36,22 @@ describe("lanes", () => {
     expect(laneAt(lanes, lanesHeight(lanes) + 1)).toBeUndefined();
   });
   it("leave out threads of closed processes and curves that were not asked for", () => {
-    const closed = laneList(recording, { closed: [0], tracks: [], named: false });
+    const closed = laneList(recording, { closed: new Set([0]), tracks: [], named: false, quiet: true });
     expect(closed.filter((lane) => lane.process === 0)).toHaveLength(1);
     expect(closed.some((lane) => lane.kind === "counter")).toBe(false);
+  });
+  it("of quiet processes start closed, and open when they are switched", () => {
+    const wrapper = { ...recording.processes[0], id: 7, pid: 1, name: "env", end: 5e6 };
+    const thread = { ...recording.threads[0], id: 70, process: 7, weights: { cpu: 1e6, runnable: 0, "gil-wait": 0, blocked: 9e9, disk: 0, unknown: 0 } };
+    const more = { ...recording, processes: [wrapper, ...recording.processes], threads: [thread, ...recording.threads] };
+    expect([...closedProcesses(more, [])]).toEqual([7]);
+    expect([...closedProcesses(more, [7, 0])]).toEqual([0]);
+    const open = laneList(more, { closed: new Set<number>(), tracks: ["cpu"], named: true, quiet: true }).filter((lane) => lane.process === 7);
+    expect(open.map((lane) => lane.kind), "no curve for a process that hardly lived").toEqual(["process", "thread"]);
+    const two = { ...more, processes: [...more.processes, { ...wrapper, id: 8 }] };
+    const shut = laneList(two, { closed: closedProcesses(two, []), tracks: [], named: true, quiet: false });
+    expect(shut.at(-1)).toMatchObject({ kind: "quiet", processes: [7, 8], open: false });
+    expect(laneList(two, { closed: closedProcesses(two, []), tracks: [], named: true, quiet: true })).toHaveLength(shut.length + 2);
   });
   it("have one curve for both kinds of CPU time", () => {
     const tracks = tracksOf(recording.counters, 0);

