@@ -239,8 +239,8 @@ impl fmt::Display for Note {
             ),
             Note::Asleep { weight, total } => write!(
                 f,
-                "Threads were asleep {} of the time: look at what they wait for \
-                 (`--idle`, or the state “asleep” in the viewer).",
+                "Threads were asleep {} of the time: what they wait for may matter more than \
+                 what they do. Include the state “asleep” to see it.",
                 human::share(weight, total)
             ),
         }
@@ -261,7 +261,7 @@ impl Analyzer {
             whole.states = StateSet::ALL;
         }
         let mut empty = self.empty(&filter)?;
-        let shows_asleep = empty == Some(Empty::Asleep);
+        let shows_asleep = empty == Some(Empty::Asleep) && filter.states == StateSet::ACTIVE;
         if shows_asleep {
             filter = whole.clone();
             empty = None;

@@ -205,26 +205,21 @@ impl Report {
 
     fn cost(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.tried > 0 {
-            write!(
-                f,
-                "\nLost: {} of {} observations ({})",
-                count(self.lost),
-                count(self.tried),
-                share(self.lost, self.tried)
-            )?;
+            let share = share(self.lost, self.tried);
+            let (lost, tried) = (count(self.lost), count(self.tried));
+            writeln!(f, "\nLost: {lost} of {tried} observations ({share})")?;
         }
         for (kind, number) in &self.losses {
-            write!(f, "\n  {} × {}", count(*number), kind.label())?;
+            writeln!(f, "  {} × {}", count(*number), kind.label())?;
         }
-        writeln!(f)?;
         if self.overhead.own_cpu.0 > 0 {
             writeln!(
                 f,
-                "Profiler: {} of CPU time ({} of one CPU), {} reads, {} stops",
+                "Profiler: {} of CPU time ({} of one CPU), {}, {}",
                 duration(self.overhead.own_cpu.0),
                 share(self.overhead.own_cpu.0, self.recorded.span().0),
-                count(self.overhead.reads),
-                count(self.overhead.stops)
+                plural(self.overhead.reads, "read"),
+                plural(self.overhead.stops, "stop")
             )?;
         }
         Ok(())

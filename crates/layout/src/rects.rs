@@ -69,7 +69,7 @@ pub struct Flame {
     pub w: Vec<u64>,
     /// Row, from 0 at the root.
     pub depth: Vec<u32>,
-    /// Self weight: what of the width is of no child.
+    /// Self weight: what of the width is of no child. In a tree of callers only roots have any.
     pub own: Vec<u64>,
     /// Position in [`Flame::labels`].
     pub label: Vec<u32>,
