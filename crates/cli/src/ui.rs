@@ -80,6 +80,11 @@ impl Ui {
         self.err_terminal
     }
 
+    /// Whether standard output takes colour.
+    pub fn is_colorful(&self) -> bool {
+        self.out_color
+    }
+
     /// Columns of the terminal; 100 where there is none.
     pub fn width(&self) -> usize {
         let columns = |size: rustix::io::Result<rustix::termios::Winsize>| {

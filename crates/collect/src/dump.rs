@@ -77,7 +77,11 @@ pub fn dump(root: Pid, children: bool) -> Result<Vec<ProcessDump>, OpenError> {
     while children && next < found.len() {
         let (pid, tids): (Pid, Vec<Tid>) = (
             found[next].pid,
-            found[next].threads.iter().map(|thread| thread.tid).collect(),
+            found[next]
+                .threads
+                .iter()
+                .map(|thread| thread.tid)
+                .collect(),
         );
         next += 1;
         for tid in tids {

@@ -30,8 +30,10 @@
 
 mod batch;
 pub mod clock;
+pub mod doctor;
 mod dump;
 pub mod launch;
+pub mod live;
 pub mod machine;
 mod metrics;
 mod names;
@@ -45,6 +47,7 @@ mod scheduler;
 mod session;
 mod source_text;
 mod stacks;
+mod tasks;
 mod thread;
 mod writer;
 

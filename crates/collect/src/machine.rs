@@ -54,3 +54,16 @@ pub fn ticks_per_second() -> u64 {
 pub fn mono_of_ticks(ticks: u64) -> MonoTime {
     MonoTime(ticks.saturating_mul(1_000_000_000 / ticks_per_second().max(1)))
 }
+
+/// Raises our limit of open files as far as we may: two are open for each thread observed. To be
+/// called after the program to record is started, which must not inherit it.
+pub fn allow_many_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    // With fewer files, fewer threads are observed.
+    let _ = setrlimit(Resource::Nofile, raised);
+}

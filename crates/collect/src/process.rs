@@ -16,6 +16,7 @@ use crate::procfs::{self, ProcFile, parse_children, parse_ns_ids};
 use crate::recorder::Recorder;
 use crate::source_text::Folders;
 use crate::stacks::FrameCache;
+use crate::tasks::TaskCache;
 use crate::thread::{Outcome, ProcessView, ThreadTrack};
 
 /// First wait before an interpreter that is not ready is looked for again; it grows by half.
@@ -99,6 +100,7 @@ pub struct ProcessTrack {
     open_at: MonoTime,
     open_wait: u64,
     frames: FrameCache,
+    tasks: TaskCache,
     gils: Vec<Range<u64>>,
     metrics: Option<Metrics>,
     children: Option<ProcFile>,
@@ -145,6 +147,7 @@ impl ProcessTrack {
             open_at: seen,
             open_wait: RETRY,
             frames: FrameCache::default(),
+            tasks: TaskCache::default(),
             gils: Vec::new(),
             metrics: Metrics::open(pid, id, &mut recorder.dictionary),
             children: ProcFile::open(format!("/proc/{}/task/{}/children", pid.0, pid.0)).ok(),
@@ -269,6 +272,7 @@ impl ProcessTrack {
                     .update_process(self.id, |row| row.runtime = runtime);
                 self.image = Image::Python(Box::new(target));
                 self.frames = FrameCache::default();
+                self.tasks = TaskCache::default();
                 self.relist_at = now;
                 self.relist_wait = RETRY;
                 None
@@ -376,6 +380,7 @@ impl ProcessTrack {
             native_stack,
             image,
             frames,
+            tasks,
             gils,
             failures,
             losses,
@@ -393,6 +398,7 @@ impl ProcessTrack {
             target,
             gils,
             frames,
+            tasks,
         };
         let mut index = 0;
         threads.retain_mut(|thread| {
@@ -447,10 +453,11 @@ impl ProcessTrack {
 
     /// The pids of the processes that its threads started.
     pub fn children(&self) -> Vec<Pid> {
-        let mut found = self
-            .children
-            .as_ref()
-            .and_then(|file| file.read_all().ok())
+        let Some(file) = &self.children else {
+            return procfs::search_children(self.pid);
+        };
+        let mut found = file
+            .read_all()
             .map(|bytes| parse_children(&bytes))
             .unwrap_or_default();
         for thread in &self.threads {

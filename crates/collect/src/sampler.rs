@@ -12,8 +12,6 @@ use crate::process::{ImageKey, ProcessTrack};
 use crate::procfs::{LastPid, ProcFile, parse_last_pid};
 use crate::recorder::Recorder;
 
-/// How often rows go to the writer: what a `kill -9` of the profiler can cost.
-const HAND_OVER: u64 = 400_000_000;
 /// A batch of this many rows goes to the writer at once.
 const FULL_BATCH: usize = 1 << 16;
 /// How often the kernel's figures of each process are read.
@@ -79,6 +77,7 @@ pub struct Sampler {
     batches: SyncSender<Batch>,
     empties: Receiver<Batch>,
     notices: Sender<Notice>,
+    hand_over: Nanos,
     last_pid_file: Option<ProcFile>,
     last_pid: LastPid,
     tick: u64,
@@ -108,6 +107,8 @@ pub struct Channels {
     pub empties: Receiver<Batch>,
     /// Messages for the user.
     pub notices: Sender<Notice>,
+    /// How often rows are handed over.
+    pub hand_over: Nanos,
 }
 
 impl Sampler {
@@ -129,6 +130,7 @@ impl Sampler {
             batches: channels.batches,
             empties: channels.empties,
             notices: channels.notices,
+            hand_over: channels.hand_over,
             last_pid_file: ProcFile::open("/proc/loadavg").ok(),
             last_pid: LastPid::default(),
             tick: 0,
@@ -136,7 +138,7 @@ impl Sampler {
             past: (0, 0),
             pythons: 0,
             next: Next {
-                hand_over: start.0 + HAND_OVER,
+                hand_over: start.0 + channels.hand_over.0,
                 ..Next::default()
             },
         })
@@ -408,7 +410,7 @@ impl Sampler {
     /// Hands the rows to the writer, if it is ready to take them.
     fn hand_over(&mut self, now: MonoTime, flush: bool) {
         if flush {
-            self.next.hand_over = now.0 + HAND_OVER;
+            self.next.hand_over = now.0 + self.hand_over.0;
             for process in &mut self.processes {
                 process.flush(now, &mut self.recorder);
             }

@@ -21,6 +21,9 @@ use crate::writer::{Outcome, RecordingWriter};
 /// Batches in use between the sampler and the writer.
 const BATCHES: usize = 4;
 
+/// How often rows go to the writer: what a `kill -9` of the profiler can cost.
+const HAND_OVER: Nanos = Nanos(400_000_000);
+
 /// Why a recording could not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -166,6 +169,7 @@ impl Session {
         info.command = about.command;
         info.labels = about.labels;
         let source_text = options.source_text;
+        machine::allow_many_files();
         let file = Writer::create(recording.file, &info)?;
         let recorder = Recorder::new(options, info.mono_start);
         let shared = Arc::new(Shared::default());
@@ -181,6 +185,7 @@ impl Session {
             batches: send_batches,
             empties,
             notices: send_notices.clone(),
+            hand_over: HAND_OVER,
         };
         let sampler = Sampler::new(recorder, root, Arc::clone(&shared), channels)
             .ok_or(StartError::NoProcess(root))?;

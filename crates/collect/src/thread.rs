@@ -12,6 +12,7 @@ use crate::recorder::Recorder;
 use crate::rows::{Observation, ThreadRows};
 use crate::scheduler::{ThreadGone, ThreadScheduler};
 use crate::stacks::{FrameCache, Names, meta_stack};
+use crate::tasks::TaskCache;
 
 /// How long the state of a running thread is taken as known.
 ///
@@ -62,6 +63,14 @@ pub enum Outcome {
     Gone,
 }
 
+/// What one read of a thread's memory gives.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    stack: StackId,
+    task: TaskId,
+    holds_gil: bool,
+}
+
 /// What the threads of a process have in common.
 pub struct ProcessView<'a> {
     /// The process.
@@ -72,6 +81,8 @@ pub struct ProcessView<'a> {
     pub gils: &'a [Range<u64>],
     /// Its frames that are interned already.
     pub frames: &'a mut FrameCache,
+    /// Its asyncio tasks that are known already.
+    pub tasks: &'a mut TaskCache,
     /// What is recorded for threads without a Python stack, when the process has no Python.
     pub native_stack: Option<StackId>,
 }
@@ -165,7 +176,7 @@ impl ThreadTrack {
                     Err(ThreadGone(_)) => return Outcome::Gone,
                 }
             };
-            let (stack, holds_gil) = match self.read_stack(view, recorder) {
+            let look = match self.read_stack(now, view, recorder) {
                 Ok(read) => read,
                 Err(reject) => return Outcome::Lost(reject.loss_kind()),
             };
@@ -180,7 +191,7 @@ impl ThreadTrack {
                     continue;
                 }
             }
-            self.record(time, figures, (kind, holds_gil), stack, proved, recorder);
+            self.record(time, figures, kind, look, proved, recorder);
             break;
         }
         if self.python.is_some() && recorder.snapshot.truncated {
@@ -194,8 +205,8 @@ impl ThreadTrack {
         &mut self,
         time: Time,
         figures: SchedStat,
-        (kind, holds_gil): (StateKind, bool),
-        stack: StackId,
+        kind: StateKind,
+        look: Look,
         proved: bool,
         recorder: &mut Recorder,
     ) {
@@ -205,20 +216,21 @@ impl ThreadTrack {
         let kind = self.scheduler.accept(figures, kind, weight, proved);
         let seen = Observation {
             time,
-            stack,
-            task: TaskId::NONE,
-            state: State::new(kind, holds_gil),
+            stack: look.stack,
+            task: look.task,
+            state: State::new(kind, look.holds_gil),
             ran,
         };
         self.rows.observe(seen, &mut |row| recorder.push(row));
     }
 
-    /// The thread's stack, and whether it holds the GIL.
+    /// The thread's stack, and what is read with it.
     fn read_stack(
         &mut self,
+        now: MonoTime,
         view: &mut ProcessView<'_>,
         recorder: &mut Recorder,
-    ) -> Result<(StackId, bool), Reject> {
+    ) -> Result<Look, Reject> {
         let (Some(cursor), Some(target)) = (&mut self.python, &mut view.target) else {
             let name = &self.name;
             let stack = view.native_stack.unwrap_or_else(|| {
@@ -226,7 +238,11 @@ impl ThreadTrack {
                     .native_stack
                     .get_or_insert_with(|| recorder.native_stack(name))
             });
-            return Ok((stack, false));
+            return Ok(Look {
+                stack,
+                task: TaskId::NONE,
+                holds_gil: false,
+            });
         };
         target.sample(cursor, &mut recorder.snapshot)?;
         let mut names = Names {
@@ -243,7 +259,15 @@ impl ThreadTrack {
         } else {
             stack
         };
-        Ok((stack, recorder.snapshot.holds_gil))
+        let task = recorder.snapshot.task.map_or(TaskId::NONE, |at| {
+            view.tasks
+                .id(at, now, target, view.process, &mut recorder.dictionary)
+        });
+        Ok(Look {
+            stack,
+            task,
+            holds_gil: recorder.snapshot.holds_gil,
+        })
     }
 }
 

@@ -85,6 +85,19 @@ pub fn children(pid: Pid, tid: Tid) -> Result<Vec<Pid>, Errno> {
     Ok(parse_children(&ProcFile::open(path)?.read_all()?))
 }
 
+/// The children of `pid`, found among all processes: for kernels that do not list them.
+#[must_use]
+pub fn search_children(pid: Pid) -> Vec<Pid> {
+    let Ok(dir) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    dir.flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .map(Pid)
+        .filter(|&child| stat(child).is_some_and(|stat| stat.parent == pid))
+        .collect()
+}
+
 /// The arguments of a process, as far as the kernel shows them.
 pub fn command_line(pid: Pid) -> Vec<String> {
     let bytes = read_process(pid, "cmdline").unwrap_or_default();

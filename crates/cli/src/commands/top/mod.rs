@@ -1,0 +1,117 @@
+//! `sondage top`: watch a process live in the terminal.
+
+mod draw;
+mod state;
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use ratatui::crossterm::event::{self, Event, KeyEventKind};
+use sondage_collect::live::Live;
+use sondage_collect::{Options, check_target, process_name, procfs};
+use sondage_inspect::OpenError;
+use sondage_model::{Nanos, Pid};
+
+use super::attach::open_error;
+use crate::error::{CliError, ExitStatus};
+use crate::signals::Signals;
+use crate::ui::Ui;
+use state::{Flow, State};
+
+const EXAMPLES: &str = "\
+EXAMPLES
+  sondage top 4711           functions and threads of a running process; `?` lists the keys
+  sondage top 4711 -r 1000   look more often
+";
+
+/// Arguments of `sondage top`.
+#[derive(clap::Args)]
+#[command(before_help = EXAMPLES)]
+pub struct Args {
+    /// The process, by its number.
+    #[arg(value_name = "PID")]
+    pid: i32,
+
+    /// Samples a second, of each thread.
+    #[arg(short, long, value_name = "HZ", default_value = "100",
+          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    rate: u32,
+
+    /// Leave out the processes that it starts.
+    #[arg(long)]
+    no_children: bool,
+}
+
+/// How often the picture changes: often enough for a person, seldom enough for ssh.
+const REFRESH: Duration = Duration::from_millis(500);
+
+/// Runs the command.
+pub fn run(args: Args, ui: &Ui) -> Result<ExitStatus, CliError> {
+    let pid = Pid(args.pid);
+    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+        return Err(
+            CliError::usage("`sondage top` needs a terminal").hint(format_args!(
+                "`sondage dump {0}` prints stacks, `sondage attach {0}` records",
+                args.pid
+            )),
+        );
+    }
+    let runtime = match check_target(pid) {
+        Ok(runtime) => runtime,
+        Err(OpenError::NotPython { .. }) if !args.no_children => String::new(),
+        Err(error) => return Err(open_error(&error)),
+    };
+    let options = Options {
+        interval: Nanos(1_000_000_000 / u64::from(args.rate)),
+        children: !args.no_children,
+        source_text: false,
+        ..Options::default()
+    };
+    let signals = Signals::take()?;
+    let live = Live::start(pid, options).map_err(CliError::new)?;
+    let name = process_name(&procfs::command_line(pid));
+    let title = if runtime.is_empty() {
+        format!("{name} ({})", args.pid)
+    } else {
+        format!("{name} ({}, {runtime})", args.pid)
+    };
+    let mut state = State::new(live, title, args.rate, ui.is_colorful());
+    // It installs a panic hook that puts the terminal back.
+    let mut terminal = ratatui::try_init()
+        .map_err(|error| CliError::new(format!("the terminal cannot be set up: {error}")))?;
+    let result = watch(&mut terminal, &mut state, &signals);
+    ratatui::restore();
+    result.map_err(|error| CliError::new(format!("the terminal failed: {error}")))?;
+    if state.is_over() {
+        ui.note(format_args!("{name} has ended"));
+    }
+    Ok(ExitStatus::OK)
+}
+
+/// Draws and takes keys until the user has enough.
+fn watch(
+    terminal: &mut ratatui::DefaultTerminal,
+    state: &mut State,
+    signals: &Signals,
+) -> std::io::Result<()> {
+    let mut due = Instant::now();
+    loop {
+        if Instant::now() >= due {
+            due = Instant::now() + REFRESH;
+            state.refresh();
+        }
+        terminal.draw(|frame| draw::draw(frame, state))?;
+        if signals.next().is_some() {
+            return Ok(());
+        }
+        if !event::poll(due.saturating_duration_since(Instant::now()))? {
+            continue;
+        }
+        if let Event::Key(key) = event::read()?
+            && key.kind != KeyEventKind::Release
+            && state.key(key) == Flow::Quit
+        {
+            return Ok(());
+        }
+    }
+}
