@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -75,3 +76,28 @@ def test_importing_loads_nothing_else(python: Path) -> None:
 def test_the_program_finds_what_it_may_record_without_help(program: Path) -> None:
     assert "EXAMPLES" in output(program, "--help")
     assert os.access(program, os.X_OK)
+
+
+@pytest.fixture(scope="module")
+def recording(program: Path, python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("recording") / "busy.sondage"
+    code = "import time\nuntil = time.monotonic() + 0.5\nwhile time.monotonic() < until: sum(range(99))"
+    output(program, "run", "--quiet", "--output", path, "--", python, "-c", code)
+    return path
+
+
+def test_the_report_is_what_the_program_prints(program: Path, recording: Path) -> None:
+    report = sondage.report(recording)
+    assert report == json.loads(output(program, "report", "--json", recording))
+    assert report["version"] == sondage.__version__
+    assert report["total"]["count"] > 0
+    assert report["functionsBySelf"][0]["label"] == "<module>"
+
+
+def test_what_is_no_recording_is_refused_with_the_reason(tmp_path: Path) -> None:
+    path = tmp_path / "no.sondage"
+    with pytest.raises(RuntimeError, match=r"no\.sondage"):
+        sondage.report(path)
+    path.write_bytes(b"something else" * 100)
+    with pytest.raises(RuntimeError, match=r"no\.sondage"):
+        sondage.report(str(path))

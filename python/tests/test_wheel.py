@@ -81,7 +81,8 @@ def test_the_viewer_is_in_the_program(wheel: zipfile.ZipFile) -> None:
     page = ROOT / "web/dist/index.html"
     (name,) = (name for name in wheel.namelist() if name.endswith("/scripts/sondage"))
     script = next(path.name for path in (page.parent / "assets").glob("*.js"))
-    assert script.encode() in wheel.read(name)
+    embedded = script.encode() in wheel.read(name)
+    assert embedded, f"{script} is not in the program"
 
 
 def test_the_record_is_true(wheel: zipfile.ZipFile) -> None:
