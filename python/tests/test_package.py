@@ -81,7 +81,8 @@ def test_the_program_finds_what_it_may_record_without_help(program: Path) -> Non
 @pytest.fixture(scope="module")
 def recording(program: Path, python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("recording") / "busy.sondage"
-    code = "import time\nuntil = time.monotonic() + 0.5\nwhile time.monotonic() < until: sum(range(99))"
+    loop = "end = time.monotonic() + 0.5\nwhile time.monotonic() < end: sum(range(99))"
+    code = f"import time\n{loop}"
     output(program, "run", "--quiet", "--output", path, "--", python, "-c", code)
     return path
 
