@@ -61,8 +61,10 @@ export function percent(part: number, whole: number): string {
 
 /** `12,345`. */
 export function count(value: number): string {
-  return Math.round(value).toLocaleString("en-US");
+  return GROUPED.format(Math.round(value));
 }
+
+const GROUPED = new Intl.NumberFormat("en-US");
 
 /** `1 sample`, `12,345 samples`. */
 export function counted(value: number, one: string, many = `${one}s`): string {

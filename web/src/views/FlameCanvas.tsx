@@ -72,13 +72,13 @@ export function FlameCanvas(props: FlameCanvasProps): JSX.Element {
 
   const geometry = createMemo<FlameGeometry>(() => ({ width: outer().width, height: outer().height, scrollTop: scrollTop(), window: seen(), upwards: props.upwards, full: full() }));
 
+  const upwards = createMemo(() => props.upwards);
   // Roots at the bottom start scrolled to the bottom.
   createEffect(() => {
     const element = scroller();
     if (!element) return;
-    const bottom = props.upwards;
     full();
-    queueMicrotask(() => { element.scrollTop = bottom ? element.scrollHeight : untrack(scrollTop); });
+    if (upwards()) queueMicrotask(() => { element.scrollTop = element.scrollHeight; });
   });
 
   const fills = createMemo<(row: number) => Fill>(() => {

@@ -46,7 +46,7 @@ export function FlameView(): JSX.Element {
   const shown = createMemo<Window>(() => {
     const zoom = view().zoom;
     return zoom ? { from: zoom.x0, to: Math.min(zoom.x1, Math.max(bounds().to, zoom.x0 + 1)) } : bounds();
-  });
+  }, { from: 0, to: 1 }, { equals: (a, b) => a.from === b.from && a.to === b.to });
   const crumbs = createMemo(() => {
     const [now, zoom] = [index(), view().zoom];
     if (!now || !zoom) return [];

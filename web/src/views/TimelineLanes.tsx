@@ -276,10 +276,12 @@ function LaneName(props: { lane: Lane; timeline: TimelineState; hover: Accessor<
         {(lane) => {
           const thread = () => app.thread(lane().thread);
           const chosen = () => view().threads.includes(lane().thread);
+          const shared = createMemo(() => store.recording().threads.some((other) => other.id !== lane().thread && other.process === lane().process && other.name === thread()?.name));
           return (
             <div class="lane-name thread" classList={{ chosen: chosen(), off: narrowed() && !chosen() && !view().processes.includes(lane().process) }} style={style()}>
               <button class="pick" aria-pressed={chosen()} title={`thread ${String(thread()?.tid ?? "")}; Ctrl+click adds to the selection`} onClick={(event) => { chooseThread(lane().thread, event.ctrlKey || event.metaKey || event.shiftKey); }}>
-                <MiddleClip text={thread()?.name ?? ""} />
+                <MiddleClip text={thread()?.name || "unnamed thread"} />
+                <Show when={shared()}><span class="tid">{thread()?.tid}</span></Show>
                 <span class="tail" title="time on a CPU">{duration(thread()?.weights.cpu ?? 0)}</span>
               </button>
             </div>
