@@ -31,8 +31,8 @@ pub(super) fn recording<'a>(
     })
 }
 
-/// The samples that `from`, `to`, `processes`, `threads`, `states`, `gil`, `function` and `search`
-/// let through.
+/// The samples that `from`, `to`, `processes`, `threads`, `states`, `gil`, `function` (or `through`)
+/// and `search` let through.
 pub(super) fn filter(source: &dyn Source, params: &Params) -> Result<Filter, ApiError> {
     let dict = source.dictionary();
     let search = match params.text("search") {
@@ -42,7 +42,10 @@ pub(super) fn filter(source: &dyn Source, params: &Params) -> Result<Filter, Api
     Ok(Filter {
         states: states(params)?,
         gil_only: params.flag("gil")?.unwrap_or(false),
-        function: function(dict, params)?,
+        function: match through(dict, params)? {
+            Some(through) => Some(through),
+            None => function(dict, params)?,
+        },
         search,
         ..place(source, params)?
     })
@@ -99,7 +102,20 @@ fn states(params: &Params) -> Result<StateSet, ApiError> {
 
 /// The function that `function` names, if it names one.
 pub(super) fn function(dict: &Dictionary, params: &Params) -> Result<Option<FunctionId>, ApiError> {
-    let Some(id) = params.number("function")? else {
+    function_named("function", dict, params)
+}
+
+/// The function that `through` names: a filter by function where `function` means something else.
+pub(super) fn through(dict: &Dictionary, params: &Params) -> Result<Option<FunctionId>, ApiError> {
+    function_named("through", dict, params)
+}
+
+fn function_named(
+    name: &str,
+    dict: &Dictionary,
+    params: &Params,
+) -> Result<Option<FunctionId>, ApiError> {
+    let Some(id) = params.number(name)? else {
         return Ok(None);
     };
     known("function", &[id], dict.functions().len())?;

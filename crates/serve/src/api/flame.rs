@@ -6,7 +6,7 @@ use sondage_layout::{Flame, Viewport};
 
 use crate::Recording;
 use crate::api::columns::{NameJson, column};
-use crate::api::filter::{filter, function, px, recording};
+use crate::api::filter::{filter, function, px, recording, through};
 use crate::api::params::{Params, wrong};
 use crate::api::to_json;
 use crate::api::tree::direction;
@@ -109,8 +109,8 @@ pub(super) fn sandwich(recordings: &[Recording], params: &Params) -> Result<Vec<
         ));
     };
     let filter = Filter {
-        // Every stack of the answer contains it anyway.
-        function: None,
+        // `function` is the one in the middle: every stack of the answer contains it anyway.
+        function: through(dict, params)?,
         ..filter(analyzer.source(), params)?
     };
     let viewport = viewport(params)?;

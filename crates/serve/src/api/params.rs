@@ -9,7 +9,7 @@ use crate::error::ApiError;
 /// Every parameter that some call reads. Others are refused, so that a misspelt filter does not
 /// pass for an answer; one that this call does not read is ignored, so that a page can send its
 /// whole filter everywhere.
-const KNOWN: [&str; 24] = [
+const KNOWN: [&str; 25] = [
     "by",
     "depth",
     "desc",
@@ -31,6 +31,7 @@ const KNOWN: [&str; 24] = [
     "sort",
     "states",
     "threads",
+    "through",
     "to",
     "x0",
     "x1",

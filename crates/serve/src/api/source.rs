@@ -5,7 +5,7 @@ use sondage_model::FunctionId;
 
 use crate::Recording;
 use crate::api::columns::column;
-use crate::api::filter::{file, filter, function, recording};
+use crate::api::filter::{file, filter, function, recording, through};
 use crate::api::params::Params;
 use crate::api::to_json;
 use crate::error::ApiError;
@@ -53,7 +53,7 @@ pub(super) fn answer(recordings: &[Recording], params: &Params) -> Result<Vec<u8
     let mut filter = filter(analyzer.source(), params)?;
     if params.text("file").is_none() {
         // Here the function names the file; its own lines are not all that is of interest.
-        filter.function = None;
+        filter.function = through(dict, params)?;
     }
     let figures = analyzer.file_lines(&filter, file)?;
     let text = source_text::find(analyzer.source(), file)?;
