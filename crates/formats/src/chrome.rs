@@ -13,7 +13,7 @@ use sondage_model::{
 };
 
 use crate::json::{Micros, Quoted};
-use crate::names::{NO_FUNCTION, Names};
+use crate::names::{LEFT_OUT, NO_FUNCTION, Names, shorten};
 use crate::numbers::Numbers;
 use crate::select::{Selection, Slice};
 use crate::{Detail, ExportOptions, Format, FormatError};
@@ -23,12 +23,17 @@ pub(crate) const FORMAT: Format = Format {
     description: "Chrome trace events as JSON, for Perfetto and chrome://tracing: slices over time",
     extension: "trace.json",
     loses: "thread states, the GIL and tasks; time asleep is a gap. Neighbouring samples in the \
-            same function become one slice, whether it was one call or many. Samples of one thread \
-            that overlap are moved apart",
+            same function become one slice, whether it was one call or many. Of stacks with more than \
+            500 frames the middle is left out, as Perfetto cannot show it. Samples of one thread that overlap are \
+            moved apart",
     text: true,
     export: Some(write),
     import: None,
 };
+
+/// Deepest stack that is drawn. Perfetto draws 512 slices on top of each other and loses count of
+/// those below.
+const MAX_DEPTH: usize = 500;
 
 fn write(
     source: &dyn Source,
@@ -180,6 +185,7 @@ impl<'a> Track<'a> {
                 }
             }));
         self.path.reverse();
+        shorten(&mut self.path, MAX_DEPTH, (LEFT_OUT, 0));
         if self.path.is_empty() {
             self.path.push((NO_FUNCTION, 0));
         }
@@ -204,7 +210,7 @@ impl<'a> Track<'a> {
             self.tid,
             Micros(Nanos(at.0)),
             kind.name(),
-            Quoted(self.names.name(function)),
+            Quoted(&slice_name(self.names, function)),
         )?;
         let file = self.names.file(function);
         match (file.is_empty(), line) {
@@ -224,13 +230,17 @@ impl<'a> Track<'a> {
     /// Ends the open slices but the outermost `keep`.
     fn close(&mut self, events: &mut Events<'_>, keep: usize) -> io::Result<()> {
         while self.open.len() > keep {
-            self.open.pop();
+            let Some((function, _)) = self.open.pop() else {
+                break;
+            };
+            // The Firefox Profiler wants a name even here.
             write!(
                 events.begin()?,
-                "{{\"ph\":\"E\",\"pid\":{},\"tid\":{},\"ts\":{}}}",
+                "{{\"ph\":\"E\",\"pid\":{},\"tid\":{},\"ts\":{},\"name\":{}}}",
                 self.pid,
                 self.tid,
                 Micros(Nanos(self.end.0)),
+                Quoted(&slice_name(self.names, function)),
             )?;
         }
         Ok(())
@@ -239,6 +249,11 @@ impl<'a> Track<'a> {
     fn close_all(&mut self, events: &mut Events<'_>) -> io::Result<()> {
         self.close(events, 0)
     }
+}
+
+/// A function's name on one line: Perfetto shows escapes in names as they are in the file.
+fn slice_name(names: Names<'_>, function: FunctionId) -> String {
+    names.name(function).replace(|c: char| c.is_control(), " ")
 }
 
 /// Gauges as they are, totals as rates per second.

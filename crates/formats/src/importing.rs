@@ -14,7 +14,9 @@ const MAX_STACKS: usize = 20_000_000;
 /// Threads that an import may make.
 const MAX_THREADS: usize = 100_000;
 /// Rows that an import may make.
-const MAX_ROWS: usize = 200_000_000;
+const MAX_ROWS: usize = 50_000_000;
+/// Samples that one line of a file may stand for.
+const MAX_COUNT: u64 = 1 << 40;
 /// Longest imported recording: 50 years, so that sums of times cannot overflow.
 const MAX_SPAN: u64 = 50 * 365 * 86_400 * 1_000_000_000;
 
@@ -192,7 +194,11 @@ impl Builder {
         kind: StateKind,
         at: impl Fn() -> String,
     ) -> Result<(), FormatError> {
+        if count > MAX_COUNT {
+            return Err(self.too_many("samples of one stack", MAX_COUNT as usize, at));
+        }
         let thread = self.thread(owner, &at)?;
+        // A row holds 32 bits of them.
         while count > 0 {
             let part = u32::try_from(count).unwrap_or(u32::MAX);
             count -= u64::from(part);

@@ -6,8 +6,20 @@ use sondage_model::{Dictionary, FunctionId, ProcessId, ThreadId};
 
 /// Stands for the function of a sample that has no frames: a thread that runs no Python.
 pub(crate) const NO_FUNCTION: FunctionId = FunctionId(u32::MAX);
-/// Its name.
+/// Stands for the frames in the middle of a stack that [`shorten`] left out.
+pub(crate) const LEFT_OUT: FunctionId = FunctionId(u32::MAX - 1);
+/// Name of [`NO_FUNCTION`].
 pub(crate) const NO_FRAME: &str = "(no Python frame)";
+
+/// Leaves out the middle of a stack with more than `most` frames, as some programs fail on deep
+/// ones. Both ends stay: who began it, and who runs.
+pub(crate) fn shorten<T>(path: &mut Vec<T>, most: usize, marker: T) {
+    if path.len() > most {
+        let outer = most / 2;
+        let inner = path.len() - (most - outer - 1);
+        path.splice(outer..inner, [marker]);
+    }
+}
 
 /// Names from a recording's dictionary. Ids that are not of it get `(unknown)`.
 #[derive(Clone, Copy)]
@@ -25,12 +37,15 @@ impl<'a> Names<'a> {
         if function == NO_FUNCTION {
             return NO_FRAME;
         }
+        if function == LEFT_OUT {
+            return "(frames left out)";
+        }
         let row = self.dictionary.functions().get(function.index());
         let qualified = row.map_or("", |row| self.dictionary.text(row.qualified_name));
         let name = row.map_or("", |row| self.dictionary.text(row.name));
         [qualified, name]
             .into_iter()
-            .find(|text| !text.is_empty())
+            .find(|text| !text.trim().is_empty())
             .unwrap_or("(unknown)")
     }
 
@@ -111,5 +126,22 @@ impl<'a> Names<'a> {
             .threads()
             .get(thread.index())
             .map_or_else(ProcessId::default, |row| row.process)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deep_stack_keeps_both_ends() {
+        let shortened = |length, most| {
+            let mut path: Vec<u32> = (1..=length).collect();
+            shorten(&mut path, most, 0);
+            path
+        };
+        assert_eq!(shortened(6, 6), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(shortened(7, 6), [1, 2, 3, 0, 6, 7]);
+        assert_eq!(shortened(100, 5), [1, 2, 0, 99, 100]);
     }
 }

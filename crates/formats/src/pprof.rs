@@ -242,7 +242,9 @@ impl<W: Write> Writer<'_, W> {
         let row = Function {
             id,
             name,
-            system_name: name,
+            // Left empty: where both names are equal, pprof takes `<module>` for a C++ template
+            // and removes it.
+            system_name: 0,
             file: self.strings.id(self.names.file(function)),
             start_line: i64::from(self.names.first_line(function)),
         };

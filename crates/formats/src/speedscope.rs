@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 use sondage_model::{FrameId, FunctionId, Source, StackId, Time};
 
 use crate::json::{Quoted, array};
-use crate::names::{NO_FUNCTION, Names};
+use crate::names::{LEFT_OUT, NO_FUNCTION, Names, shorten};
 use crate::select::{DRAWN, Selection, Slice};
 use crate::{Detail, ExportOptions, Format, FormatError};
 
@@ -14,12 +14,15 @@ pub(crate) const FORMAT: Format = Format {
     name: "speedscope",
     description: "speedscope, in the browser or from npm: each thread in order of time",
     extension: "speedscope.json",
-    loses: "thread states, GIL, tasks, counters and messages; time asleep is a gap. One thread is \
-            seen at a time. speedscope itself stops at about 500 MB",
+    loses: "thread states, GIL, tasks, counters and messages; time asleep is a gap. Of stacks with \
+            more than 1,000 frames the middle is left out. One thread is seen at a time. speedscope itself stops at about 500 MB",
     text: true,
     export: Some(write),
     import: None,
 };
+
+/// Deepest stack that is written: speedscope shows nothing at all of a profile that is 4,000 deep.
+const MAX_DEPTH: usize = 1_000;
 
 fn write(
     source: &dyn Source,
@@ -166,7 +169,12 @@ impl<'a> Frames<'a> {
             // A sample of a thread that runs no Python still takes time.
             return vec![self.number((NO_FUNCTION, 0))];
         }
-        path.into_iter().map(|frame| self.frame(frame)).collect()
+        let mut path: Vec<usize> = path.into_iter().map(|frame| self.frame(frame)).collect();
+        if path.len() > MAX_DEPTH {
+            let marker = self.number((LEFT_OUT, 0));
+            shorten(&mut path, MAX_DEPTH, marker);
+        }
+        path
     }
 
     fn frame(&mut self, frame: FrameId) -> usize {

@@ -367,7 +367,10 @@ pub struct Truth {
     pub nanos: u64,
     pub count: u64,
     pub by_function: BTreeMap<(String, String, u32), Figures>,
-    pub by_thread: BTreeMap<(i32, i32), u64>,
+    /// By process and thread number: weight, and the part of it on a CPU.
+    pub by_thread: BTreeMap<(i32, i32), (u64, u64)>,
+    /// Of samples without frames.
+    pub bare_nanos: u64,
 }
 
 pub fn truth(source: &dyn Source) -> Truth {
@@ -382,7 +385,14 @@ pub fn truth(source: &dyn Source) -> Truth {
             truth.count += u64::from(row.count);
             let thread = &d.threads()[row.thread.index()];
             let pid = d.processes()[thread.process.index()].pid.0;
-            *truth.by_thread.entry((pid, thread.tid.0)).or_default() += row.weight.0;
+            let sums = truth.by_thread.entry((pid, thread.tid.0)).or_default();
+            sums.0 += row.weight.0;
+            if row.state.kind() == StateKind::OnCpu {
+                sums.1 += row.weight.0;
+            }
+            if row.stack == StackId::EMPTY {
+                truth.bare_nanos += row.weight.0;
+            }
             let key = |frame: FrameId| {
                 let f = &d.functions()[d.function_of(frame).index()];
                 let name = d.text(f.qualified_name).to_owned();
@@ -402,4 +412,12 @@ pub fn truth(source: &dyn Source) -> Truth {
         }
     }
     truth
+}
+
+/// An SVG without what inferno brings along: style and script.
+pub fn without_script(text: &str) -> String {
+    match (text.find("<style"), text.rfind("</script>")) {
+        (Some(from), Some(to)) => format!("{}…{}", &text[..from], &text[to..]),
+        _ => text.to_owned(),
+    }
 }

@@ -1,0 +1,248 @@
+"""Opens exports in the programs they are for and compares what those show with the truth.
+
+    check.py FOLDER    FOLDER/NAME/ holds the exports of one recording and its truth.json
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import traceback
+import unicodedata
+from pathlib import Path
+
+from consumers import (
+    CallgrindAnnotate,
+    FirefoxProfiler,
+    Perfetto,
+    Pprof,
+    speedscope,
+    svg_in_browser,
+)
+from imports import IMPORTS
+from truth import Mismatch, Truth, name_of, same, same_table, shown
+
+MILLI = 1e6
+NO_FRAME = "(no Python frame)"
+
+
+LEFT_OUT = "(frames left out)"
+
+
+def with_bare(table: dict, truth: Truth, scale: float = 1) -> dict:
+    """A table by function with the time of samples without frames as a row of its own."""
+    return {**table, NO_FRAME: truth.bare / scale} if truth.bare else table
+
+
+def pprof(folder: Path, truth: Truth) -> None:
+    flat, cumulative, total = Pprof.top(folder / "all.pb.gz")
+    same("total", total, truth.total)
+    key = name_of
+    same_table("flat", flat, with_bare(truth.by(key, "self_ns"), truth))
+    same_table("cum", cumulative, with_bare(truth.by(key, "total_ns"), truth))
+
+
+def callgrind(folder: Path, truth: Truth) -> None:
+    own, total = CallgrindAnnotate.functions(folder / "all.callgrind", inclusive=False)
+    same("total", total, truth.total)
+
+    def key(function):
+        return f"{shown(function['file'] or '???')}:{shown(name_of(function))}"
+
+    own = {name: value for name, value in own.items() if not name.startswith("(threads):")}
+    same_table("self", own, truth.by(key, "self_ns"))
+    inclusive, _ = CallgrindAnnotate.functions(folder / "all.callgrind", inclusive=True)
+    threads = [value for name, value in inclusive.items() if name.startswith("(threads):")]
+    same("sum of the threads", sum(threads), truth.total)
+    inclusive = {k: v for k, v in inclusive.items() if not k.startswith("(threads):")}
+    same_table("inclusive", inclusive, truth.by(key, "total_ns"))
+
+
+def firefox(folder: Path, truth: Truth) -> None:
+    with FirefoxProfiler(folder / "all.firefox.json") as profiler:
+        threads = profiler.threads()
+        own: dict = {}
+        total: dict = {}
+        for thread in threads:
+            functions = profiler.functions(thread["threadHandle"])
+            for function in functions:
+                name = function["name"]
+                own[name] = own.get(name, 0) + function["selfSamples"]
+                total[name] = total.get(name, 0) + function["totalSamples"]
+            expected = truth.threads.get((int(thread["pid"]), int(thread["tid"])))
+            if expected:
+                seen = sum(function["selfSamples"] for function in functions)
+                same(f"thread {thread['tid']}", seen, expected["ns"] / MILLI, 1e-6)
+                same(f"CPU of thread {thread['tid']}", thread["cpuMs"], expected["cpu_ns"] / MILLI, 1e-6)
+    same("threads", len(threads), max(len(truth.threads), 1))
+    milli = {k: v / MILLI for k, v in truth.by(name_of, "self_ns").items()}
+    same_table("self", own, with_bare(milli, truth, MILLI), 1e-5)
+    milli = {k: v / MILLI for k, v in truth.by(name_of, "total_ns").items()}
+    same_table("total", total, with_bare(milli, truth, MILLI), 1e-5)
+
+
+def chrome_in_perfetto(folder: Path, truth: Truth) -> None:
+    with Perfetto(folder / "all.trace.json") as perfetto:
+        same("errors in stats", len(perfetto.errors()), 0)
+        same_table("threads", perfetto.threads(), {k: t["ns"] for k, t in truth.threads.items()})
+        own, total = perfetto.functions()
+    total.pop(LEFT_OUT, None)
+    same("total", sum(own.values()), truth.total)
+
+    def key(function):
+        return "".join(" " if unicodedata.category(c) == "Cc" else c for c in name_of(function))
+
+    same_table("self", own, with_bare(truth.by(key, "self_ns"), truth))
+    same_table("total", total, with_bare(truth.by(key, "total_ns"), truth))
+
+
+def chrome_in_firefox(folder: Path, truth: Truth) -> None:
+    with FirefoxProfiler(folder / "all.trace.json") as profiler:
+        same("threads", len(profiler.threads()), len(truth.threads))
+
+
+def in_speedscope(name: str, kind: str, unit: float, count: str):
+    """A check of a file in speedscope. It shows three digits, so figures are compared with those."""
+
+    def check(folder: Path, truth: Truth) -> None:
+        threads, said = speedscope(folder / name)
+        if kind not in said:
+            raise Mismatch(f"speedscope took it for {said}, not {kind}")
+        own: dict = {}
+        total: dict = {}
+        slack = 0.0
+        for rows in threads.values():
+            for row in rows:
+                own[row.name] = own.get(row.name, 0) + row.own
+                total[row.name] = total.get(row.name, 0) + row.total
+                slack = max(slack, row.rounding)
+
+        def label(function):
+            if "collapsed" not in name:
+                return " ".join(name_of(function).split())
+            place = function["file"] and f" ({function['file']}" + (
+                f":{function['line']})" if function["line"] else ")"
+            )
+            return " ".join(shown(f"{name_of(function)}{place}").split())
+
+        tolerance = slack * max(len(threads), 1)
+        expected = {k: v / unit for k, v in truth.by(label, f"self_{count}").items()}
+        bare = with_bare(expected, truth, unit) if count == "ns" else expected
+        same_table("self", {k: v for k, v in own.items() if v > tolerance or k in bare}, bare, tolerance)
+        total.pop(LEFT_OUT, None)
+        expected = {k: v / unit for k, v in truth.by(label, f"total_{count}").items()}
+        bare = with_bare(expected, truth, unit) if count == "ns" else expected
+        same_table("total", total, bare, tolerance)
+
+    return check
+
+
+def collapsed_in_firefox(folder: Path, truth: Truth) -> None:
+    with FirefoxProfiler(folder / "samples.collapsed") as profiler:
+        (thread,) = profiler.threads()
+        functions = profiler.functions(thread["threadHandle"])
+    same("samples", sum(function["selfSamples"] for function in functions), truth.samples)
+
+
+def svg(name: str, unit: float, count: str):
+    """A check of a flame graph: its titles, and what its search says."""
+
+    def check(folder: Path, truth: Truth) -> None:
+        whole = truth.samples if count == "samples" else truth.total / unit
+        if whole == 0:
+            page = svg_in_browser(folder / name)
+            if "No samples pass the filter" not in (page["empty"] or ""):
+                raise Mismatch(f"an empty flame graph says {page}")
+            return
+        hottest = max(truth.functions, key=lambda f: f[f"self_{count}"])
+        word = shown(name_of(hottest))
+        page = svg_in_browser(folder / name, f"^{re.escape(word)} ")
+        same("errors", len(page["errors"]), 0)
+        titles = [re.fullmatch(r"(.*) \(([\d,]+) (?:µs|samples), ([\d.]+)%\)", t, re.S) for t in page["titles"]]
+        if None in titles:
+            raise Mismatch(f"a title without figures: {page['titles'][titles.index(None)]!r}")
+        figures = [(t[1], int(t[2].replace(",", "")), float(t[3])) for t in titles]
+        same("all", dict((n, v) for n, v, _ in figures)["all"], round(whole), 1)
+        matched = re.search(r"Matched: ([\d.]+)%", page["matched"] or "")
+        expected = 100 * hottest[f"total_{count}"] / (truth.samples if count == "samples" else truth.total)
+        same(f"search for {word!r}", matched and float(matched[1]), expected, 0.11)
+
+    return check
+
+
+def json_tree(folder: Path, truth: Truth) -> None:
+    tree = json.loads((folder / "all.tree.json").read_text(), parse_float=str, parse_int=int)
+
+    def nanos(value) -> int:
+        whole, _, part = str(value).partition(".")
+        return int(whole) * 10**6 + int(part.ljust(6, "0") or 0)
+
+    same("total", nanos(tree["total_time_ms"]), truth.total)
+    same("samples", tree["call_count"], truth.samples)
+    frames = {frame["frame_id"]: frame for frame in tree["frames"]}
+    own: dict = {}
+    total: dict = {}
+    open_nodes = [(node, frozenset()) for node in tree["children"]]
+    while open_nodes:
+        node, above = open_nodes.pop()
+        name = frames[node["frame_id"]]["name"]
+        own[name] = own.get(name, 0) + nanos(node["self_time_ms"])
+        if name not in above:
+            total[name] = total.get(name, 0) + nanos(node["total_time_ms"])
+        open_nodes += [(child, above | {name}) for child in node["children"]]
+    expected = truth.by(name_of, "self_ns")
+    same_table("self", {k: v for k, v in own.items() if v}, expected)
+    same_table("total", total, truth.by(name_of, "total_ns"))
+
+
+ALL = ["small", "busy", "nasty", "deep", "empty", "asleep", "bare"]
+FULL = ["small", "busy", "nasty", "bare"]
+# Each: what, the check, the recordings it is for.
+CHECKS = [
+    ("pprof in go tool pprof", pprof, ALL),
+    ("callgrind in callgrind_annotate", callgrind, ALL),
+    ("firefox in profiler-cli", firefox, ALL),
+    ("chrome in Perfetto's trace processor", chrome_in_perfetto, ALL),
+    ("chrome in profiler-cli", chrome_in_firefox, FULL),
+    ("speedscope in speedscope", in_speedscope("all.speedscope.json", "speedscope json file", MILLI, "ns"), ALL),
+    ("collapsed in speedscope", in_speedscope("samples.collapsed", "collapsed stack format", 1, "samples"), ["small", "busy", "nasty"]),
+    ("collapsed in profiler-cli", collapsed_in_firefox, FULL),
+    ("svg in chromium", svg("all.svg", 1e3, "ns"), ALL),
+    ("svg of samples in chromium", svg("samples.svg", 1, "samples"), ["small", "busy"]),
+    ("json in Python", json_tree, ["small", "busy", "nasty", "empty", "asleep", "bare"]),
+]
+
+
+def main() -> int:
+    root = Path(sys.argv[1])
+    only = os.environ.get("ONLY", "")
+    passed, failed = 0, []
+    runs = [
+        (f"{what}: {name}", lambda check=check, name=name: check(root / name, Truth(root / name)))
+        for what, check, names in CHECKS
+        for name in names
+    ]
+    runs += [(what, lambda check=check: check(root)) for what, check in IMPORTS]
+    for what, run in runs:
+        if only not in what:
+            continue
+        try:
+            run()
+        except Exception as error:  # noqa: BLE001 - any failure of a consumer is a failed test
+            failed.append(what)
+            print(f"FAIL  {what}\n      {type(error).__name__}: {str(error)[:1500]}")
+            if not isinstance(error, (Mismatch, subprocess.CalledProcessError)):
+                traceback.print_exc()
+        else:
+            passed += 1
+            print(f"ok    {what}")
+        sys.stdout.flush()
+    print(f"{passed} passed, {len(failed)} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""The figures that every consumer must show, and how names look after a text format."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections import defaultdict
+from pathlib import Path
+
+
+class Truth:
+    """What `convert` added up sample by sample, in nanoseconds and samples."""
+
+    def __init__(self, folder: Path):
+        raw = json.loads((folder / "truth.json").read_text())
+        self.total = raw["total_ns"]
+        self.samples = raw["samples"]
+        self.functions = raw["functions"]
+        self.threads = {(t["pid"], t["tid"]): t for t in raw["threads"]}
+        self.bare = raw["bare_ns"]
+
+    def by(self, key, what: str) -> dict[str, int]:
+        """Figures by a text made of a function; those of functions with one text are added."""
+        sums: dict[str, int] = defaultdict(int)
+        for function in self.functions:
+            if function[what]:
+                sums[key(function)] += function[what]
+        return dict(sums)
+
+
+def shown(text: str) -> str:
+    """A name as it is in formats of lines: see `frame_text` in crates/formats."""
+    cleaned = "".join(
+        ":" if c == ";" else " " if unicodedata.category(c) == "Cc" or c in "\u2028\u2029" else c
+        for c in text
+    ).strip()
+    if not cleaned:
+        return "(unknown)"
+    head, space, last = cleaned.rpartition(" ")
+    if space and re.fullmatch(r"\d+(\.\d*)?", last, re.ASCII):
+        return f"{head.rstrip()}_{last}"
+    return cleaned
+
+
+def name_of(function) -> str:
+    """A function's name in formats that carry any text."""
+    return function["name"] if function["name"].strip() else "(unknown)"
+
+
+class Mismatch(AssertionError):
+    """A consumer shows something else than the recording holds."""
+
+
+def same(what: str, seen, expected, tolerance: float = 0) -> None:
+    """Raises when two figures differ by more than `tolerance`."""
+    if seen is None or abs(seen - expected) > tolerance:
+        raise Mismatch(f"{what}: shown {seen}, is {expected}")
+
+
+def same_table(what: str, seen: dict, expected: dict, tolerance: float = 0) -> None:
+    """Raises when two tables of figures differ."""
+    missing = [key for key in expected if key not in seen]
+    extra = [key for key in seen if key not in expected and seen[key]]
+    if missing or extra:
+        raise Mismatch(f"{what}: not shown {missing[:5]}, shown besides {extra[:5]}")
+    for key, value in expected.items():
+        same(f"{what} of {key!r}", seen[key], value, tolerance)
