@@ -37,7 +37,9 @@ fn main() {
         }
     };
     let law = option("--edges").map(|path| oracle::Law::read(path.as_ref()).expect("edges file"));
-    let top: usize = option("--top").and_then(|text| text.parse().ok()).unwrap_or(0);
+    let top: usize = option("--top")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0);
     let interval = option("--hz")
         .and_then(|text| text.parse::<f64>().ok())
         .map(|hz| Duration::from_secs_f64(1.0 / hz));
@@ -166,13 +168,19 @@ fn main() {
         let mut leaves: HashMap<String, u64> = HashMap::new();
         for (frames, count) in &kept {
             let places = words(&frames[..frames.len().min(1)]);
-            let name = places.first().map_or_else(|| "(none)".to_owned(), |p| format!("{}:{}", p.function, p.line));
+            let name = places.first().map_or_else(
+                || "(none)".to_owned(),
+                |p| format!("{}:{}", p.function, p.line),
+            );
             *leaves.entry(name).or_default() += count;
         }
         let mut leaves: Vec<_> = leaves.into_iter().collect();
         leaves.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         for (name, count) in leaves.iter().take(top) {
-            println!("{:6.2} %  {name}", 100.0 * *count as f64 / samples.max(1) as f64);
+            println!(
+                "{:6.2} %  {name}",
+                100.0 * *count as f64 / samples.max(1) as f64
+            );
         }
     }
 }

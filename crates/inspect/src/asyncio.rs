@@ -6,7 +6,7 @@
 
 use crate::elf;
 use crate::error::ReadError;
-use crate::memory::{Memory, read_u64, word};
+use crate::memory::{Memory, field, read_u64, word};
 use crate::objects;
 use crate::process;
 use crate::target::{Target, load_bias};
@@ -60,7 +60,7 @@ impl<M: Memory> Target<M> {
         }
         let mut bytes = [0; WORDS * 8];
         self.memory.read(RemoteAddr(at), &mut bytes).ok()?;
-        let field = |index: usize, size: u64| {
+        let inside = |index: usize, size: u64| {
             let value = word(&bytes, index * 8)?;
             (value >= 16 && value.checked_add(8)? <= size && size <= 1 << 16)
                 .then_some(value as usize)
@@ -68,9 +68,9 @@ impl<M: Memory> Target<M> {
         let task_size = word(&bytes, 0)?;
         let thread_size = word(&bytes, 9 * 8)?;
         Some(Offsets {
-            task_name: field(1, task_size)?,
-            task_coro: field(5, task_size)?,
-            running_task: field(11, thread_size)?,
+            task_name: inside(1, task_size)?,
+            task_coro: inside(5, task_size)?,
+            running_task: inside(11, thread_size)?,
         })
     }
 
@@ -79,7 +79,7 @@ impl<M: Memory> Target<M> {
         if self.asyncio.offsets.is_some() || self.layout.version.minor < 14 {
             return;
         }
-        let modules = interpreter_state + self.layout.interpreter.modules as u64;
+        let modules = field(interpreter_state, self.layout.interpreter.modules);
         let count = read_u64(&self.memory, modules)
             .and_then(|dict| read_u64(&self.memory, dict.wrapping_add(16)))
             .unwrap_or(0);
@@ -114,8 +114,8 @@ impl<M: Memory> Target<M> {
     pub fn task_info(&self, task: RemoteAddr) -> Result<TaskInfo, ReadError> {
         let offsets = self.asyncio.offsets.ok_or(ReadError::Torn)?;
         let (memory, layout) = (&self.memory, &self.layout);
-        let name_at = read_u64(memory, task.0.wrapping_add(offsets.task_name as u64))?;
-        let coro_at = read_u64(memory, task.0.wrapping_add(offsets.task_coro as u64))?;
+        let name_at = read_u64(memory, field(task.0, offsets.task_name))?;
+        let coro_at = read_u64(memory, field(task.0, offsets.task_coro))?;
         // Until it is asked for, a default name is only its number.
         let name = match objects::type_name(memory, layout, name_at).as_deref() {
             Some("int") => objects::integer(memory, layout, name_at).map(|n| format!("Task-{n}")),
@@ -124,7 +124,7 @@ impl<M: Memory> Target<M> {
         };
         let coroutine = match objects::type_name(memory, layout, coro_at).as_deref() {
             Some("coroutine" | "generator" | "async_generator") => {
-                let at = coro_at.wrapping_add(layout.object.generator_qualname as u64);
+                let at = field(coro_at, layout.object.generator_qualname);
                 objects::string(memory, layout, read_u64(memory, at)?, MAX_NAME)
             }
             _ => None,

@@ -166,7 +166,7 @@ impl CodeTable {
         generation: u64,
     ) -> Result<CodeSlot, CodeError> {
         let code = &layout.code;
-        if address == 0 || address % 8 != 0 {
+        if address == 0 || !address.is_multiple_of(8) {
             return Err(CodeError::Nonsense);
         }
         let mut head = vec![0; code.code_adaptive];

@@ -73,12 +73,23 @@ mod tests {
     #[test]
     fn entries_of_every_kind() {
         let table = [
-            0x80 | 13 << 3, 2, // 1 unit, line +1
-            0x80 | 10 << 3 | 1, 0, 0, // 2 units, line +0
-            0x80 | 12 << 3, 0, 0, // 1 unit, line +2
+            0x80 | 13 << 3,
+            2, // 1 unit, line +1
+            0x80 | 10 << 3 | 1,
+            0,
+            0, // 2 units, line +0
+            0x80 | 12 << 3,
+            0,
+            0,              // 1 unit, line +2
             0x80 | 15 << 3, // 1 unit, no line
-            0x80 | 14 << 3, 0x43, 1, 0, 0, 0, // 1 unit, line −(3 + 64 >> 1) = −33
-            0x80 | 3 << 3, 7, // 1 unit, short form
+            0x80 | 14 << 3,
+            0x43,
+            1,
+            0,
+            0,
+            0, // 1 unit, line −(3 + 64 >> 1) = −33
+            0x80 | 3 << 3,
+            7, // 1 unit, short form
         ];
         assert_eq!(line(&table, 100, 0), 101);
         assert_eq!(line(&table, 100, 2), 101);
@@ -94,7 +105,28 @@ mod tests {
     fn hostile_tables_end() {
         assert_eq!(line(&[], 1, 0), 0);
         assert_eq!(line(&[0x80 | 13 << 3], 1, 0), 0);
-        assert_eq!(line(&[0x80 | 14 << 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], 1, 0), 0);
+        assert_eq!(
+            line(
+                &[
+                    0x80 | 14 << 3,
+                    0xff,
+                    0xff,
+                    0xff,
+                    0xff,
+                    0xff,
+                    0xff,
+                    0xff,
+                    0xff,
+                    0xff,
+                    0xff,
+                    0xff,
+                    0xff
+                ],
+                1,
+                0
+            ),
+            0
+        );
         assert_eq!(line(&[0x00], 1, 0), 0);
     }
 }

@@ -150,10 +150,7 @@ impl Memory for RemoteMemory {
                 iov_len: part.into.len(),
             });
         }
-        for (local, remote) in local
-            .chunks(PARTS_A_CALL)
-            .zip(remote.chunks(PARTS_A_CALL))
-        {
+        for (local, remote) in local.chunks(PARTS_A_CALL).zip(remote.chunks(PARTS_A_CALL)) {
             let mut got = self.call(local, remote)?;
             for part in remote {
                 if got < part.iov_len {
@@ -198,6 +195,12 @@ impl Memory for RemoteMemory {
         }
         Ok(())
     }
+}
+
+/// The address of a field. Wraps, as everything that is read may be garbage.
+#[inline]
+pub(crate) fn field(base: u64, offset: usize) -> u64 {
+    base.wrapping_add(offset as u64)
 }
 
 /// Small typed reads, for the slow paths.

@@ -1,6 +1,6 @@
 //! Names of threads, out of `threading._active`.
 
-use crate::memory::{Memory, read_u64};
+use crate::memory::{Memory, field, read_u64};
 use crate::objects;
 use crate::target::Target;
 use rustc_hash::FxHashMap;
@@ -51,7 +51,7 @@ impl<M: Memory> Target<M> {
         let (memory, layout) = (&self.memory, &self.layout);
         if cache.active == 0 {
             let modules =
-                read_u64(memory, interpreter_state + layout.interpreter.modules as u64).ok()?;
+                read_u64(memory, field(interpreter_state, layout.interpreter.modules)).ok()?;
             let count = read_u64(memory, modules.checked_add(DICT_USED)?).ok()?;
             if count == cache.modules {
                 return None;
@@ -68,7 +68,7 @@ impl<M: Memory> Target<M> {
         }
         let threads = objects::dict_items(memory, layout, cache.active, MAX_THREADS)?;
         cache.calls += 1;
-        if cache.calls % REFRESH == 0 {
+        if cache.calls.is_multiple_of(REFRESH) {
             cache.names.clear();
         }
         let mut names = FxHashMap::default();

@@ -4,7 +4,7 @@
 //! is no Unicode becomes U+FFFD. Nothing here panics or allocates more than its limit.
 
 use crate::layout::Layout;
-use crate::memory::{Memory, half, word};
+use crate::memory::{Memory, field, half, word};
 use sondage_model::RemoteAddr;
 
 /// The text of a `str`, at most `limit` characters of it.
@@ -15,7 +15,7 @@ pub(crate) fn string(
     limit: usize,
 ) -> Option<String> {
     let object = &layout.object;
-    if address == 0 || address % 8 != 0 {
+    if address == 0 || !address.is_multiple_of(8) {
         return None;
     }
     let mut head = [0_u8; 96];
@@ -61,7 +61,7 @@ pub(crate) fn bytes(
     address: u64,
     limit: usize,
 ) -> Option<Vec<u8>> {
-    if address == 0 || address % 8 != 0 {
+    if address == 0 || !address.is_multiple_of(8) {
         return None;
     }
     let mut head = [0_u8; 32];
@@ -78,7 +78,7 @@ pub(crate) fn bytes(
 
 /// The value of a non-negative `int` below 2⁶⁴.
 pub(crate) fn integer(memory: &dyn Memory, layout: &Layout, address: u64) -> Option<u64> {
-    if address == 0 || address % 8 != 0 {
+    if address == 0 || !address.is_multiple_of(8) {
         return None;
     }
     let digits_at = layout.object.long_digit;
@@ -113,7 +113,7 @@ pub(crate) fn dict_items(
     address: u64,
     limit: usize,
 ) -> Option<Vec<(u64, u64)>> {
-    if address == 0 || address % 8 != 0 {
+    if address == 0 || !address.is_multiple_of(8) {
         return None;
     }
     let mut head = [0_u8; 48];
@@ -132,7 +132,7 @@ pub(crate) fn dict_items(
 /// The entries of a keys object; the values are 0 where the dicts that share it keep their own.
 fn key_items(memory: &dyn Memory, keys: u64, limit: usize) -> Option<Vec<(u64, u64)>> {
     let mut head = [0_u8; 32];
-    if keys == 0 || keys % 8 != 0 {
+    if keys == 0 || !keys.is_multiple_of(8) {
         return None;
     }
     memory.read(RemoteAddr(keys), &mut head).ok()?;
@@ -197,10 +197,10 @@ pub(crate) fn attribute(
     const INLINE_VALUES: u64 = 1 << 2;
     let read = |at: u64| crate::memory::read_u64(memory, at).ok();
     let object = &layout.object;
-    if address < 64 || address % 8 != 0 {
+    if address < 64 || !address.is_multiple_of(8) {
         return None;
     }
-    let class = read(address + object.ob_type as u64)?;
+    let class = read(field(address, object.ob_type))?;
     let flags = read(class.checked_add(object.type_flags as u64)?)?;
     if flags & MANAGED_DICT == 0 {
         return None;
@@ -232,7 +232,7 @@ pub(crate) fn attribute(
 
 /// The name of an object's type, as `str` or `coroutine`.
 pub(crate) fn type_name(memory: &dyn Memory, layout: &Layout, address: u64) -> Option<String> {
-    if address == 0 || address % 8 != 0 {
+    if address == 0 || !address.is_multiple_of(8) {
         return None;
     }
     let read = |at: u64| crate::memory::read_u64(memory, at).ok();

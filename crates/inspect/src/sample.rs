@@ -19,6 +19,8 @@
 //! What is not accepted is read again at once; a sample is given up only after
 //! [`Limits::tries`] copies.
 
+mod edges;
+mod pace;
 mod plan;
 mod walk;
 
@@ -26,8 +28,10 @@ use crate::code::CodeId;
 use crate::error::Reject;
 use crate::memory::{Memory, MemoryError};
 use crate::target::{PythonThread, Target};
+pub(crate) use edges::Edges;
+use edges::Fresh;
+use pace::Pace;
 use plan::Plan;
-use rustc_hash::{FxHashMap, FxHashSet};
 use sondage_model::{RemoteAddr, Tid};
 use walk::{Fault, RawFrame};
 
@@ -191,186 +195,10 @@ impl ThreadCursor {
     }
 }
 
-/// How long copies of this thread take, to tell one that was interrupted half-way: what it holds
-/// of two different moments may look like one.
-#[derive(Debug, Default)]
-struct Pace {
-    /// The usual time of a copy, in 1/16 ns.
-    usual: u64,
-    /// For plans of this size; another plan has another pace.
-    size: usize,
-    /// Copies in a row that took too long: then it is the machine that is slow now.
-    slow: u32,
-}
-
-impl Pace {
-    /// Whether a copy of `size` bytes that took so many nanoseconds was interrupted.
-    #[inline]
-    fn too_long(&mut self, nanos: u64, size: usize) -> bool {
-        if self.size != size {
-            self.size = size;
-            self.usual = self.usual.max(nanos * 16);
-        }
-        let late = nanos * 16 > self.usual + self.usual / 2 + 16 * 200;
-        if late && self.slow < 3 {
-            self.slow += 1;
-            return true;
-        }
-        self.slow = 0;
-        // A moving average that follows quickly downwards and slowly upwards.
-        self.usual = if nanos * 16 < self.usual {
-            self.usual - (self.usual - nanos * 16) / 4
-        } else {
-            self.usual + (nanos * 16 - self.usual) / 16
-        };
-        false
-    }
-}
-
-/// A call seen: who called, from which instruction, whom.
-type Edge = (u32, i32, u32);
-
-/// The caller of outermost frames.
-const ROOT: u32 = u32::MAX;
-/// Most edges remembered; a program with more forgets all and learns again.
-const MAX_EDGES: usize = 1 << 21;
 /// Failed copies before another way into the stack is tried.
 const PATIENCE: u32 = 5;
 /// In how many copies in a row a stack that does not say that it runs must be the same.
 const STILL: u32 = 6;
-
-/// The calls that are believed, and those on trial.
-#[derive(Debug, Default)]
-pub(crate) struct Edges {
-    known: FxHashSet<Edge>,
-    suspects: FxHashMap<Edge, Suspect>,
-    /// How often the caller of a suspect was seen at that instruction, whomever it called.
-    callers: FxHashMap<(u32, i32), u32>,
-    copies: u64,
-    samples: u64,
-}
-
-/// A call that was seen but is not believed yet.
-#[derive(Clone, Copy, Debug)]
-struct Suspect {
-    /// The copy it was last seen in, and in how many before that without a gap.
-    copy: u64,
-    row: u32,
-    /// The sample it was last seen in.
-    sample: u64,
-    /// In how many samples it was seen.
-    seen: u32,
-}
-
-/// A call that was seen in this copy for the first time, or on trial.
-#[derive(Clone, Copy, Debug)]
-struct Fresh {
-    edge: Edge,
-    /// Address of the caller's instruction; 0 when the call went through C, which any instruction
-    /// can do.
-    site: u64,
-    /// Caller and callee lie apart in memory, and were copied at different times.
-    apart: bool,
-}
-
-/// How often a call must have been seen to be believed: in how many copies in a row, or in how
-/// many samples and in what part of those in which its caller stood at that instruction.
-#[derive(Clone, Copy)]
-struct Evidence {
-    row: u32,
-    seen: u32,
-    of: u32,
-}
-
-/// For frames that lie next to each other.
-const TOGETHER: Evidence = Evidence { row: 2, seen: 4, of: 8 };
-/// For frames that lie apart: a wrong pair is likelier.
-const APART: Evidence = Evidence { row: 3, seen: 6, of: 4 };
-/// For a caller whose instruction, as read, calls nothing (as in code that the JIT compiled, which
-/// keeps it up to date only now and then).
-const UNLIKELY: Evidence = Evidence { row: u32::MAX, seen: 8, of: 2 };
-
-impl Edges {
-    /// Whether all of these calls, seen in the current copy, can be believed. An accident of
-    /// copying is as likely to happen twice in a row as twice anywhere; what really happens, and
-    /// was met once, goes on or comes again.
-    fn believe(
-        &mut self,
-        fresh: &mut Vec<Fresh>,
-        can_call: impl Fn(u64) -> bool,
-    ) -> Result<(), Stop> {
-        if self.known.len() + self.suspects.len() > MAX_EDGES {
-            self.known.clear();
-            self.suspects.clear();
-            self.callers.clear();
-        }
-        let mut all = true;
-        for Fresh { edge, site, apart } in fresh.drain(..) {
-            // A recursive stack holds the same edge many times.
-            if self.known.contains(&edge) {
-                continue;
-            }
-            let of = *self.callers.entry((edge.0, edge.1)).or_insert(1);
-            let suspect = self.suspects.entry(edge).or_insert(Suspect {
-                copy: 0,
-                row: 0,
-                sample: u64::MAX,
-                seen: 0,
-            });
-            if suspect.copy == self.copies {
-                all = false;
-                continue;
-            }
-            suspect.row = if suspect.copy + 1 == self.copies {
-                suspect.row + 1
-            } else {
-                1
-            };
-            suspect.copy = self.copies;
-            if suspect.sample != self.samples {
-                suspect.sample = self.samples;
-                suspect.seen += 1;
-            }
-            let need = if site != 0 && !can_call(site) {
-                UNLIKELY
-            } else if apart {
-                APART
-            } else {
-                TOGETHER
-            };
-            if suspect.row >= need.row
-                || (suspect.seen >= need.seen && suspect.seen.saturating_mul(need.of) >= of)
-            {
-                self.suspects.remove(&edge);
-                self.known.insert(edge);
-            } else {
-                all = false;
-            }
-        }
-        if all {
-            Ok(())
-        } else {
-            Err(Stop::Retry(Retry::Unconfirmed))
-        }
-    }
-
-    /// Whether this call is believed.
-    #[inline]
-    pub fn knows(&self, caller: CodeId, offset: i32, callee: CodeId) -> bool {
-        self.known.contains(&(caller.0, offset, callee.0))
-    }
-
-    /// Counts a caller seen at an instruction, if one of its calls is on trial.
-    #[inline]
-    fn count_caller(&mut self, code: u32, offset: i32) {
-        if self.callers.is_empty() {
-            return;
-        }
-        if let Some(of) = self.callers.get_mut(&(code, offset)) {
-            *of = of.saturating_add(1);
-        }
-    }
-}
 
 impl<M: Memory> Target<M> {
     /// Reads the stack of a thread as it is now, into `out`. Allocates only while it learns.
@@ -406,10 +234,10 @@ impl<M: Memory> Target<M> {
         let mut extensions = 0;
         let mut reject = Reject::Torn;
         cursor.still = 0;
-        self.edges.samples += 1;
+        self.edges.next_sample();
         while tries < self.limits.tries {
             cursor.start = match tries.checked_sub(PATIENCE) {
-                Some(late) if late % 2 == 0 => self.outer_frame(cursor, late / 2),
+                Some(late) if late.is_multiple_of(2) => self.outer_frame(cursor, late / 2),
                 _ => None,
             };
             match self.attempt(cursor, out, still) {
@@ -485,10 +313,9 @@ impl<M: Memory> Target<M> {
             Err(Fault::Gone) => return Err(Stop::Reject(Reject::Gone)),
         };
         let same = self.name(cursor)?;
-        self.find_fresh_edges(cursor, same);
+        self.edges.collect(&cursor.stack, same, &mut cursor.fresh);
         if still {
-            let edges = cursor.fresh.drain(..).map(|fresh| fresh.edge);
-            self.edges.known.extend(edges);
+            self.edges.trust(&mut cursor.fresh);
         }
         if !cursor.fresh.is_empty() {
             if walked.weak {
@@ -507,12 +334,15 @@ impl<M: Memory> Target<M> {
                 }
             }
             let (memory, calls) = (&self.memory, self.layout.code.calls);
-            self.edges.believe(&mut cursor.fresh, |site| {
+            let believed = self.edges.believe(&mut cursor.fresh, |site| {
                 let mut opcode = [0];
                 calls.is_empty()
                     || memory.read(RemoteAddr(site), &mut opcode).is_err()
                     || calls.contains(&opcode[0])
-            })?;
+            });
+            if !believed {
+                return Err(Stop::Retry(Retry::Unconfirmed));
+            }
         }
         cursor.plan.accept();
         Self::remember_cframe(cursor);
@@ -520,14 +350,18 @@ impl<M: Memory> Target<M> {
         out.truncated = walked.truncated;
         out.task = walked.task;
         out.frames.clear();
-        out.frames
-            .extend(cursor.stack.iter().rev().filter(|frame| frame.shown).map(
-                |frame| Frame {
+        out.frames.extend(
+            cursor
+                .stack
+                .iter()
+                .rev()
+                .filter(|frame| frame.shown)
+                .map(|frame| Frame {
                     code: frame.code,
                     offset: frame.offset,
                     entry: frame.entry,
-                },
-            ));
+                }),
+        );
         out.same_prefix_as_last = cursor.stack[..same]
             .iter()
             .filter(|frame| frame.shown)
@@ -556,13 +390,17 @@ impl<M: Memory> Target<M> {
                 task_at,
             );
         }
-        self.edges.copies += 1;
+        self.edges.next_copy();
         self.counters.reads += 1;
         cursor.plan.refresh(&self.layout);
         let begin = std::time::Instant::now();
         let outcome = cursor.plan.read(&self.memory);
         match outcome {
-            Ok(()) if cursor.pace.too_long(begin.elapsed().as_nanos() as u64, cursor.plan.size()) => {
+            Ok(())
+                if cursor
+                    .pace
+                    .too_long(begin.elapsed().as_nanos() as u64, cursor.plan.size()) =>
+            {
                 self.counters.interrupted += 1;
                 Err(Stop::Retry(Retry::Torn))
             }
@@ -579,43 +417,9 @@ impl<M: Memory> Target<M> {
         }
     }
 
-    /// Collects the calls of this copy that are not known yet.
-    fn find_fresh_edges(&mut self, cursor: &mut ThreadCursor, same: usize) {
-        cursor.fresh.clear();
-        let mut caller = cursor.stack[..same].iter().rev().find(|frame| frame.shown);
-        // Whether C code, or a frame that is not shown, stands between.
-        let mut indirect = cursor.stack[..same].last().is_some_and(|frame| !frame.shown);
-        let edges = &mut self.edges;
-        if let Some(caller) = caller {
-            edges.count_caller(caller.code.0, caller.offset);
-        }
-        for frame in &cursor.stack[same..] {
-            if !frame.shown {
-                indirect = true;
-                continue;
-            }
-            let edge = caller.map_or((ROOT, 0, frame.code.0), |caller| {
-                (caller.code.0, caller.offset, frame.code.0)
-            });
-            if !edges.known.contains(&edge) {
-                cursor.fresh.push(Fresh {
-                    edge,
-                    site: match caller {
-                        Some(caller) if !indirect && !frame.entry => caller.instruction,
-                        _ => 0,
-                    },
-                    apart: frame.generator || caller.is_some_and(|caller| caller.generator),
-                });
-            }
-            indirect = false;
-            caller = Some(frame);
-            edges.count_caller(frame.code.0, frame.offset);
-        }
-    }
-
     /// Adds the memory around `address` to the plan.
     fn extend(&mut self, cursor: &mut ThreadCursor, address: u64) -> Result<(), Stop> {
-        let chunks = plan::chunks(&self.memory, &self.layout, cursor.thread.0);
+        let chunks = plan::chunks(&self.memory, &self.layout, cursor.thread.0, address);
         self.counters.reads += 1 + chunks.len() as u64;
         cursor.plan.extend(&self.layout, address, &chunks);
         Ok(())

@@ -7,7 +7,7 @@ use crate::error::{OpenError, ReadError};
 use crate::layout::{
     CurrentFrame, DebugOffsetsError, GilPlace, Layout, Version, parse_debug_offsets,
 };
-use crate::memory::{Memory, MemoryError, RemoteMemory, read_u32, read_u64};
+use crate::memory::{Memory, MemoryError, RemoteMemory, field, read_u32, read_u64};
 use crate::names::ThreadNames;
 use crate::process::{self, Mapping};
 use crate::sample::{Counters, Edges, Limits};
@@ -107,6 +107,15 @@ impl Target<RemoteMemory> {
     /// # Errors
     /// See [`OpenError`]; its [`hint`](OpenError::hint) says what to do.
     pub fn open(pid: Pid) -> Result<Target, OpenError> {
+        let place = Target::locate(pid)?;
+        Target::with_memory(RemoteMemory::new(pid), pid, place)
+    }
+
+    /// Finds the interpreter in process `pid` without looking into it.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn locate(pid: Pid) -> Result<RuntimePlace, OpenError> {
         let maps = process::mappings(pid).map_err(|error| match error.kind() {
             std::io::ErrorKind::PermissionDenied => OpenError::NoPermission { pid },
             _ => OpenError::Gone { pid },
@@ -119,16 +128,11 @@ impl Target<RemoteMemory> {
                 OpenError::Gone { pid }
             });
         }
-        let memory = RemoteMemory::new(pid);
-        let found = find_runtime(pid, &maps, &exe)?;
-        let Some(found) = found else {
-            return Err(if loading(&maps) {
-                OpenError::NotReady { pid }
-            } else {
-                OpenError::NotPython { pid, exe }
-            });
-        };
-        Target::with_memory(memory, pid, found)
+        match find_runtime(pid, &maps, &exe)? {
+            Some(place) => Ok(place),
+            None if loading(&maps) => Err(OpenError::NotReady { pid }),
+            None => Err(OpenError::NotPython { pid, exe }),
+        }
     }
 }
 
@@ -157,9 +161,9 @@ impl<M: Memory> Target<M> {
         let runtime = place.runtime.0;
         let fault = |error| OpenError::of_memory(error, pid);
         let initialized =
-            read_u32(&memory, runtime + layout.runtime.initialized as u64).map_err(fault)?;
+            read_u32(&memory, field(runtime, layout.runtime.initialized)).map_err(fault)?;
         let finalizing =
-            read_u64(&memory, runtime + layout.runtime.finalizing as u64).map_err(fault)?;
+            read_u64(&memory, field(runtime, layout.runtime.finalizing)).map_err(fault)?;
         if initialized == 0 {
             return Err(OpenError::NotReady { pid });
         }
@@ -243,7 +247,7 @@ impl<M: Memory> Target<M> {
     /// # Errors
     /// See [`ReadError`].
     pub fn is_finalizing(&self) -> Result<bool, ReadError> {
-        let at = self.info.runtime.0 + self.layout.runtime.finalizing as u64;
+        let at = field(self.info.runtime.0, self.layout.runtime.finalizing);
         Ok(read_u64(&self.memory, at)? != 0)
     }
 
@@ -269,33 +273,38 @@ impl<M: Memory> Target<M> {
             self.look_for_asyncio(interpreter_state);
             let thread = &self.layout.thread;
             let mut seen = HashSet::new();
-            let head = interpreter_state + self.layout.interpreter.threads_head as u64;
+            let head = field(interpreter_state, self.layout.interpreter.threads_head);
             let mut at = read_u64(&self.memory, head)?;
-            let size = [thread.next, thread.interp, thread.thread_id, thread.native_thread_id]
-                .into_iter()
-                .max()
-                .unwrap_or(0)
+            let size = [
+                thread.next,
+                thread.interp,
+                thread.thread_id,
+                thread.native_thread_id,
+            ]
+            .into_iter()
+            .max()
+            .unwrap_or(0)
                 + 8;
             let mut bytes = vec![0; size];
             while at != 0 {
-                if seen.len() >= MAX_THREADS || !seen.insert(at) || at % 8 != 0 {
+                if seen.len() >= MAX_THREADS || !seen.insert(at) || !at.is_multiple_of(8) {
                     return Err(ReadError::Torn);
                 }
                 self.memory.read(RemoteAddr(at), &mut bytes)?;
-                let field = |offset| crate::memory::word(&bytes, offset).unwrap_or(0);
-                if field(thread.interp) != interpreter_state {
+                let word = |offset| crate::memory::word(&bytes, offset).unwrap_or(0);
+                if word(thread.interp) != interpreter_state {
                     return Err(ReadError::Torn);
                 }
-                let ident = field(thread.thread_id);
+                let ident = word(thread.thread_id);
                 threads.push(PythonThread {
-                    tid: Tid(i32::try_from(field(thread.native_thread_id)).unwrap_or(0)),
+                    tid: Tid(i32::try_from(word(thread.native_thread_id)).unwrap_or(0)),
                     state: RemoteAddr(at),
                     interpreter,
                     interpreter_state: RemoteAddr(interpreter_state),
                     ident,
                     name: names.get(&ident).cloned(),
                 });
-                at = field(thread.next);
+                at = word(thread.next);
             }
         }
         Ok(threads)
@@ -305,21 +314,21 @@ impl<M: Memory> Target<M> {
     fn interpreters(&self) -> Result<Vec<(u64, i64)>, ReadError> {
         let layout = &self.layout.interpreter;
         let mut found: Vec<(u64, i64)> = Vec::new();
-        let head = self.info.runtime.0 + self.layout.runtime.interpreters_head as u64;
+        let head = field(self.info.runtime.0, self.layout.runtime.interpreters_head);
         let mut at = read_u64(&self.memory, head)?;
         while at != 0 {
             if found.len() >= MAX_INTERPRETERS
                 || found.iter().any(|(address, _)| *address == at)
-                || at % 8 != 0
+                || !at.is_multiple_of(8)
             {
                 return Err(ReadError::Torn);
             }
-            let id = read_u64(&self.memory, at + layout.id as u64)? as i64;
+            let id = read_u64(&self.memory, field(at, layout.id))? as i64;
             if !(0..1 << 40).contains(&id) {
                 return Err(ReadError::Torn);
             }
             found.push((at, id));
-            at = read_u64(&self.memory, at + layout.next as u64)?;
+            at = read_u64(&self.memory, field(at, layout.next))?;
         }
         Ok(found)
     }
@@ -327,8 +336,8 @@ impl<M: Memory> Target<M> {
     /// Address of the GIL that threads of this interpreter take.
     pub(crate) fn gil_address(&self, interpreter_state: RemoteAddr) -> Result<u64, MemoryError> {
         match self.layout.interpreter.gil {
-            GilPlace::InRuntime { at } => Ok(self.info.runtime.0 + at as u64),
-            GilPlace::Pointer { at } => read_u64(&self.memory, interpreter_state.0 + at as u64),
+            GilPlace::InRuntime { at } => Ok(field(self.info.runtime.0, at)),
+            GilPlace::Pointer { at } => read_u64(&self.memory, field(interpreter_state.0, at)),
         }
     }
 
@@ -341,9 +350,9 @@ impl<M: Memory> Target<M> {
         let layout = &self.layout.gil;
         Ok(Gil {
             start: RemoteAddr(at),
-            end: RemoteAddr(at + layout.size as u64),
-            last_holder: RemoteAddr(read_u64(&self.memory, at + layout.last_holder as u64)?),
-            locked: read_u32(&self.memory, at + layout.locked as u64)? as i32 == 1,
+            end: RemoteAddr(field(at, layout.size)),
+            last_holder: RemoteAddr(read_u64(&self.memory, field(at, layout.last_holder))?),
+            locked: read_u32(&self.memory, field(at, layout.locked))? as i32 == 1,
         })
     }
 
@@ -372,17 +381,17 @@ impl<M: Memory> Target<M> {
 /// Whether the dynamic loader is still at work: a program is mapped, but no C library yet.
 fn loading(maps: &[Mapping]) -> bool {
     let has = |part: &str| {
-        maps.iter()
-            .any(|map| map.path.rsplit('/').next().is_some_and(|name| name.contains(part)))
+        maps.iter().any(|map| {
+            map.path
+                .rsplit('/')
+                .next()
+                .is_some_and(|name| name.contains(part))
+        })
     };
     has("ld-linux") && !has("libc.so") && !has("libc-")
 }
 
-fn find_runtime(
-    pid: Pid,
-    maps: &[Mapping],
-    exe: &str,
-) -> Result<Option<RuntimePlace>, OpenError> {
+fn find_runtime(pid: Pid, maps: &[Mapping], exe: &str) -> Result<Option<RuntimePlace>, OpenError> {
     let exe = exe.strip_suffix(" (deleted)").unwrap_or(exe);
     let is_python_library = |path: &str| {
         path.rsplit('/')
@@ -462,7 +471,10 @@ fn read_layout(memory: &dyn Memory, pid: Pid, place: &RuntimePlace) -> Result<La
     let unsupported = |version: Option<Version>, why: String| OpenError::Unsupported {
         pid,
         version,
-        what: version.map_or_else(|| "a Python".to_owned(), |version| format!("CPython {version}")),
+        what: version.map_or_else(
+            || "a Python".to_owned(),
+            |version| format!("CPython {version}"),
+        ),
         why,
     };
     let mut bytes = vec![0; crate::layout::DEBUG_OFFSETS_SIZE];

@@ -7,9 +7,7 @@ mod pythons;
 
 use oracle::{Law, Place};
 use pythons::{all, each_minor, words};
-use sondage_inspect::{
-    CodeId, OpenError, Reject, StackSnapshot, Target, ThreadCursor, process,
-};
+use sondage_inspect::{CodeId, OpenError, Reject, StackSnapshot, Target, ThreadCursor, process};
 use sondage_model::{Pid, RemoteAddr, Tid};
 use std::collections::HashMap;
 use std::process::Command;
@@ -183,7 +181,11 @@ fn recursion_of_5000_frames() {
         let lines = words(&target, &out);
         assert!(lines.len() >= 5000, "{}: {}", python.label, lines.len());
         assert!(lines[0].starts_with("spin:"), "{}", lines[0]);
-        assert!(["deep:9", "deep:10"].contains(&lines[1].as_str()), "{}", lines[1]);
+        assert!(
+            ["deep:9", "deep:10"].contains(&lines[1].as_str()),
+            "{}",
+            lines[1]
+        );
         assert!(lines[2..5002].iter().all(|line| line == "deep:8"));
     }
 }
@@ -210,7 +212,12 @@ fn five_hundred_threads() {
         assert_eq!(threads.len(), 501, "{}", python.label);
         let named = threads
             .iter()
-            .filter(|thread| thread.name.as_ref().is_some_and(|n| n.starts_with("worker ")))
+            .filter(|thread| {
+                thread
+                    .name
+                    .as_ref()
+                    .is_some_and(|n| n.starts_with("worker "))
+            })
             .count();
         assert_eq!(named, 500, "{}", python.label);
         let mut out = StackSnapshot::default();
@@ -364,7 +371,9 @@ fn subinterpreters_are_read_too() {
         let seen = inner.iter().any(|thread| {
             let mut cursor = ThreadCursor::new(thread);
             target.sample(&mut cursor, &mut out).is_ok()
-                && words(&target, &out).iter().any(|line| line.starts_with("inside:"))
+                && words(&target, &out)
+                    .iter()
+                    .any(|line| line.starts_with("inside:"))
         });
         assert!(seen, "{}: inside() was not seen", python.label);
         let gils = target.gils().expect("GILs");
@@ -484,10 +493,15 @@ fn a_stopped_thread_gives_its_stack_and_runs_on() {
         let mut cursor = ThreadCursor::new(&threads[0]);
         let mut out = StackSnapshot::default();
         for _ in 0..50 {
-            target.stop_and_sample(&mut cursor, &mut out).expect("a stack");
+            target
+                .stop_and_sample(&mut cursor, &mut out)
+                .expect("a stack");
             let lines = words(&target, &out);
             let root = lines.last().map_or("", String::as_str);
-            assert!(["<module>:6", "<module>:7", "<module>:8"].contains(&root), "{root}");
+            assert!(
+                ["<module>:6", "<module>:7", "<module>:8"].contains(&root),
+                "{root}"
+            );
         }
         assert!(target.counters().stops > 25, "{}", python.label);
         assert!(program.child.try_wait().expect("a state").is_none());

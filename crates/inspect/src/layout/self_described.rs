@@ -108,10 +108,16 @@ const FIELDS_3_15: &str = "runtime.size runtime.finalizing runtime.interpreters_
 /// Opcodes of 3.14 that push a frame, base, specialised and instrumented forms: `CALL`,
 /// `CALL_FUNCTION_EX`, `CALL_KW`, `FOR_ITER`, `SEND`, and those made of the micro-operation
 /// `_PUSH_FRAME` (`pycore_opcode_metadata.h`); and `ENTER_EXECUTOR`.
-const CALLS_3_14: &[u8] = &[4, 52, 55, 70, 106, 136, 143, 144, 145, 151, 153, 161, 162, 171, 179, 187, 197, 237, 238, 250, 251, 252, 254, 255];
+const CALLS_3_14: &[u8] = &[
+    4, 52, 55, 70, 106, 136, 143, 144, 145, 151, 153, 161, 162, 171, 179, 187, 197, 237, 238, 250,
+    251, 252, 254, 255,
+];
 
 /// The same of 3.15.
-const CALLS_3_15: &[u8] = &[4, 50, 53, 68, 105, 136, 144, 145, 146, 152, 154, 156, 164, 165, 174, 185, 193, 202, 203, 236, 237, 249, 250, 251, 253, 254];
+const CALLS_3_15: &[u8] = &[
+    4, 50, 53, 68, 105, 136, 144, 145, 146, 152, 154, 156, 164, 165, 174, 185, 193, 202, 203, 236,
+    237, 249, 250, 251, 253, 254,
+];
 
 /// Most bytes into a structure that a field may lie: the interpreter state of 3.15 has some
 /// hundred thousand.
@@ -155,7 +161,9 @@ struct Offsets<'a> {
 
 impl Offsets<'_> {
     fn has(&self, field: &str) -> bool {
-        self.fields.split_ascii_whitespace().any(|name| name == field)
+        self.fields
+            .split_ascii_whitespace()
+            .any(|name| name == field)
     }
 
     fn get(&self, field: &'static str) -> Result<usize, DebugOffsetsError> {
@@ -192,7 +200,12 @@ impl Offsets<'_> {
         Ok(at)
     }
 
-    fn check(&self, field: &'static str, value: usize, sane: bool) -> Result<(), DebugOffsetsError> {
+    fn check(
+        &self,
+        field: &'static str,
+        value: usize,
+        sane: bool,
+    ) -> Result<(), DebugOffsetsError> {
         if sane {
             Ok(())
         } else {

@@ -2,7 +2,7 @@
 
 use crate::code::Identity;
 use crate::layout::{CurrentFrame, Layout};
-use crate::memory::{Memory, MemoryError, Span, half, word};
+use crate::memory::{Memory, MemoryError, Span, field, half, word};
 use sondage_model::RemoteAddr;
 
 /// A range of memory that frames lie in.
@@ -28,12 +28,21 @@ pub(super) struct Chunk {
     end: u64,
 }
 
+impl Chunk {
+    fn first_frame(&self) -> u64 {
+        self.start.saturating_add(CHUNK_HEADER)
+    }
+}
+
 /// Bytes before a chunk's first frame: `previous`, `size`, `top`.
 const CHUNK_HEADER: u64 = 24;
 /// Most chunks of a thread.
-const MAX_CHUNKS: usize = 64;
-/// Largest chunk believed.
-const MAX_CHUNK: u64 = 64 << 20;
+const MAX_CHUNKS: usize = 4096;
+/// Largest chunk believed; CPython makes them of 16 KiB unless a single frame is larger.
+const MAX_CHUNK: u64 = 1 << 20;
+/// Most regions of a plan, and most bytes.
+const MAX_REGIONS: usize = 8192;
+const MAX_BYTES: usize = 64 << 20;
 /// Bytes copied beyond the innermost frame seen, so that a few calls more do not matter.
 const SLACK: u64 = 1024;
 /// Regions nearer than this are copied as one: an iovec costs as much as copying 4 KiB.
@@ -43,11 +52,17 @@ const TRIM_EVERY: u32 = 512;
 /// Most code objects whose identity is copied along.
 const HOT: usize = 6;
 
-/// The chunks of a thread's data stack, newest first; as many as make sense.
-pub(super) fn chunks(memory: &dyn Memory, layout: &Layout, thread: u64) -> Vec<Chunk> {
+/// The chunks of a thread's data stack, newest first, up to the one that holds `address`; as many
+/// as make sense.
+pub(super) fn chunks(
+    memory: &dyn Memory,
+    layout: &Layout,
+    thread: u64,
+    address: u64,
+) -> Vec<Chunk> {
     let mut found: Vec<Chunk> = Vec::new();
     let mut header = [0; 16];
-    let first = thread + layout.thread.datastack_chunk as u64;
+    let first = field(thread, layout.thread.datastack_chunk);
     let Ok(mut at) = crate::memory::read_u64(memory, first) else {
         return found;
     };
@@ -63,6 +78,9 @@ pub(super) fn chunks(memory: &dyn Memory, layout: &Layout, thread: u64) -> Vec<C
             start: at,
             end: at.saturating_add(size),
         });
+        if (at..at.saturating_add(size)).contains(&address) {
+            break;
+        }
         at = word(&header, 0).unwrap_or(0);
     }
     found
@@ -115,7 +133,11 @@ impl Plan {
         task_at: Option<usize>,
     ) {
         let fields = &layout.thread;
-        let mut end = fields.interp.max(fields.native_thread_id).max(fields.thread_id) + 8;
+        let mut end = fields
+            .interp
+            .max(fields.native_thread_id)
+            .max(fields.thread_id)
+            + 8;
         end = end.max(match place {
             CurrentFrame::Direct { at } => at + 8,
             CurrentFrame::ThroughCFrame { cframe, .. } => cframe + 8,
@@ -158,7 +180,11 @@ impl Plan {
         push(&mut self.spans, self.thread, self.thread_size);
         if let CurrentFrame::ThroughCFrame { current_frame, .. } = layout.thread.frame {
             // Until it is known, something readable stands in for it.
-            let address = if self.cframe == 0 { self.thread } else { self.cframe };
+            let address = if self.cframe == 0 {
+                self.thread
+            } else {
+                self.cframe
+            };
             self.cframe_at = push(&mut self.spans, address, current_frame + 8);
         }
         self.first_region = self.spans.len();
@@ -177,7 +203,7 @@ impl Plan {
             self.gil_at = push(&mut self.spans, self.gil, layout.gil.locked + 4);
         }
         if let Some(offset) = layout.interpreter.code_generation {
-            self.generation_at = push(&mut self.spans, self.interpreter + offset as u64, 8);
+            self.generation_at = push(&mut self.spans, field(self.interpreter, offset), 8);
         }
         self.hot_copied.clone_from(&self.hot);
         for (index, address) in self.hot.iter().enumerate() {
@@ -228,7 +254,10 @@ impl Plan {
     }
 
     pub fn cframe(&self) -> (u64, &[u8]) {
-        (self.cframe, self.buffer.get(self.cframe_at..).unwrap_or(&[]))
+        (
+            self.cframe,
+            self.buffer.get(self.cframe_at..).unwrap_or(&[]),
+        )
     }
 
     pub fn gil_bytes(&self) -> &[u8] {
@@ -256,7 +285,9 @@ impl Plan {
         if self.regions.get(hint).is_some_and(holds) {
             return Some(hint);
         }
-        let after = self.regions.partition_point(|region| region.start <= address);
+        let after = self
+            .regions
+            .partition_point(|region| region.start <= address);
         let index = after.checked_sub(1)?;
         holds(&self.regions[index]).then_some(index)
     }
@@ -279,7 +310,10 @@ impl Plan {
 
     /// The second copy of the frame at `address`, if there is one.
     pub fn again(&self, address: u64) -> Option<&[u8]> {
-        let index = self.again_copied.iter().position(|known| *known == address)?;
+        let index = self
+            .again_copied
+            .iter()
+            .position(|known| *known == address)?;
         let at = self.again_at + index * self.frame_size;
         self.buffer.get(at..at + self.frame_size)
     }
@@ -326,10 +360,10 @@ impl Plan {
         };
         if let Some(chunk) = chunks
             .iter()
-            .find(|chunk| chunk.start + CHUNK_HEADER <= address && address + size <= chunk.end)
+            .find(|chunk| chunk.first_frame() <= address && new.end <= chunk.end)
         {
-            new.start = chunk.start + CHUNK_HEADER;
-            new.end = (address + size + SLACK).min(chunk.end);
+            new.start = chunk.first_frame();
+            new.end = new.end.saturating_add(SLACK).min(chunk.end);
             new.limit = chunk.end;
             new.chunk = true;
         }
@@ -353,7 +387,13 @@ impl Plan {
                 index += 1;
             }
         }
-        let place = self.regions.partition_point(|region| region.start < new.start);
+        if self.regions.len() >= MAX_REGIONS || self.buffer.len() >= MAX_BYTES {
+            self.regions.clear();
+            self.again.clear();
+        }
+        let place = self
+            .regions
+            .partition_point(|region| region.start < new.start);
         self.regions.insert(place, new);
         self.stale = true;
     }

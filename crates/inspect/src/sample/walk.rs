@@ -3,7 +3,7 @@
 use super::{Retry, Stop, ThreadCursor};
 use crate::code::{CodeError, CodeId, CodeSlot, Identity, MAX_CODE};
 use crate::layout::{CurrentFrame, HoldsGil, Layout, Liveness};
-use crate::memory::{Memory, half, read_u64, word};
+use crate::memory::{Memory, field, half, read_u64, word};
 use crate::target::Target;
 use sondage_model::RemoteAddr;
 
@@ -154,7 +154,7 @@ impl<M: Memory> Target<M> {
         let mut last_at = 0;
         while at != 0 && Some(at) != base {
             steps += 1;
-            if steps > most_steps || at % 8 != 0 {
+            if steps > most_steps || !at.is_multiple_of(8) {
                 return Err(Fault::Torn);
             }
             let region = plan.region_of(at, hint).ok_or(Fault::Outside(at))?;
@@ -268,9 +268,9 @@ impl<M: Memory> Target<M> {
         };
         let read = |at: u64| read_u64(&self.memory, at).ok();
         self.counters.reads += 3;
-        let newest = read(cursor.thread.0 + cframe as u64)?;
+        let newest = read(field(cursor.thread.0, cframe))?;
         let outer = match attempt.checked_sub(1) {
-            None => read(newest.wrapping_add(current_frame as u64 + 8))?,
+            None => read(field(newest, current_frame + 8))?,
             Some(above) => {
                 let mut seen = cursor.cframes.clone();
                 seen.retain(|known| *known > newest);
@@ -278,7 +278,7 @@ impl<M: Memory> Target<M> {
                 *seen.get(above as usize)?
             }
         };
-        read(outer.wrapping_add(current_frame as u64))
+        read(field(outer, current_frame))
     }
 
     /// Remembers the `_PyCFrame` of a good snapshot.
@@ -468,7 +468,13 @@ impl<M: Memory> Target<M> {
     fn load_code(&mut self, address: u64, generation: u64) -> Result<CodeSlot, Stop> {
         self.counters.reads += 6;
         self.codes
-            .load(&self.memory, &self.layout, self.code_type, address, generation)
+            .load(
+                &self.memory,
+                &self.layout,
+                self.code_type,
+                address,
+                generation,
+            )
             .map_err(|error| match error {
                 CodeError::Nonsense => Stop::Retry(Retry::Nonsense),
                 CodeError::Memory(error) => Stop::of_memory(error, Retry::Nonsense),
@@ -539,8 +545,7 @@ fn same_frame(layout: &Layout, first: &[u8], second: &[u8], leaf: bool) -> bool 
                 && first.executable == second.executable
                 && first.owner == second.owner
                 && (leaf
-                    || (first.instruction == second.instruction
-                        && first.running == second.running))
+                    || (first.instruction == second.instruction && first.running == second.running))
         }
         _ => false,
     }
@@ -548,5 +553,5 @@ fn same_frame(layout: &Layout, first: &[u8], second: &[u8], leaf: bool) -> bool 
 
 #[inline]
 fn offset_in(layout: &Layout, code: u64, instruction: u64) -> i64 {
-    instruction.wrapping_sub(code.wrapping_add(layout.code.code_adaptive as u64)) as i64
+    instruction.wrapping_sub(field(code, layout.code.code_adaptive)) as i64
 }

@@ -6,7 +6,10 @@
 //! stands for every line) and `root FUNCTION` (foreign code may call it). A function is its
 //! qualified name.
 
-#![allow(dead_code, reason = "shared by tests and examples that use parts of it")]
+#![allow(
+    dead_code,
+    reason = "shared by tests and examples that use parts of it"
+)]
 
 use std::collections::HashSet;
 use std::path::Path;

@@ -30,7 +30,10 @@ pub fn all() -> Vec<Python> {
     let home = PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
     let mut found = Vec::new();
     let mut add = |minor: u8, label: String, root: &Path, program: PathBuf| {
-        if root.join(program.strip_prefix("/").expect("absolute")).exists() {
+        if root
+            .join(program.strip_prefix("/").expect("absolute"))
+            .exists()
+        {
             let root = root.to_owned();
             found.push(Python {
                 minor,
@@ -61,7 +64,12 @@ pub fn all() -> Vec<Python> {
         }
         for folder in ["/usr/bin", "/usr/local/bin"] {
             let program = PathBuf::from(format!("{folder}/python3.{minor}"));
-            add(minor, format!("{folder} 3.{minor}"), Path::new("/"), program);
+            add(
+                minor,
+                format!("{folder} 3.{minor}"),
+                Path::new("/"),
+                program,
+            );
         }
     }
     for minor in MINORS {
