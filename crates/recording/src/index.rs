@@ -1,7 +1,11 @@
 //! Which chunks a recording has: from its footer, or by scan.
 
+use std::cell::RefCell;
+
 use rustc_hash::FxHashMap;
 use sondage_model::schema::Table;
+
+use zstd::zstd_safe::DCtx;
 
 use crate::chunk::{
     self, CHUNK_MAGIC, ChunkRef, FLAG_ZSTD, HEAD_LENGTH, HEADER_LENGTH, Header, Kind, MAGIC,
@@ -204,6 +208,13 @@ fn is_whole(store: &dyn Store, chunk: &ChunkRef) -> bool {
         .is_ok_and(|payload| crc32fast::hash(&payload) == header.payload_crc)
 }
 
+thread_local! {
+    /// PERF: making a context takes longer than decompressing a small chunk with it. The widest tiles of
+    /// 10 million samples, 417 chunks, took 17.7 ms with one each and 2.5 ms with this (`open` of
+    /// crates/recording, 2-core VM).
+    static DECOMPRESSOR: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
+}
+
 /// The payload of a chunk: checked, decompressed.
 pub(crate) fn read_payload(store: &dyn Store, chunk: &ChunkRef) -> Result<Vec<u8>, ChunkError> {
     let header = &chunk.header;
@@ -223,9 +234,13 @@ pub(crate) fn read_payload(store: &dyn Store, chunk: &ChunkRef) -> Result<Vec<u8
     if header.flags & FLAG_ZSTD == 0 {
         return Ok(payload);
     }
+    // Exactly as much as the header says, which is bounded: more does not fit and is an error.
     let mut raw = vec![0; header.raw_length as usize];
-    let length = zstd::bulk::decompress_to_buffer(&payload, &mut raw[..])
-        .map_err(|_| ChunkError::Compression)?;
+    let length = DECOMPRESSOR.with_borrow_mut(|context| {
+        context
+            .decompress(&mut raw[..], &payload)
+            .map_err(|_| ChunkError::Compression)
+    })?;
     if length != raw.len() {
         return Err(ChunkError::Compression);
     }
