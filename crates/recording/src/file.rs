@@ -15,7 +15,7 @@ use crate::{Recording, Writer};
 ///
 /// Not mapped: every chunk is checked and decompressed into memory of its own anyway, and a mapped
 /// file that another program cuts short ends this one with SIGBUS, where a read says what is
-/// wrong. See docs/decisions.
+/// wrong: docs/decisions/0009.
 struct FileStore {
     file: File,
     length: u64,
