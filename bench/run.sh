@@ -32,7 +32,7 @@ latency() {
   local file=$out/10m.sondage
   echo "Ten million samples (\`crates/recording/examples/synth.rs\`):"
   echo '```'
-  example sondage-recording synth -- "$file" 10000000
+  example sondage-recording synth -- "$file" rows=10000000
   stat --format='%s bytes' "$file"
   example sondage-recording open -- "$file"
   example sondage-serve latency -- "$file"

@@ -39,4 +39,4 @@ pub use assets::page_is_embedded;
 pub use error::{ApiError, ErrorKind};
 pub use recording::{OpenError, Recording, open};
 pub use report::report_json;
-pub use server::{Options, ServeError, Server, stop_signal};
+pub use server::{Options, ServeError, Server, keep_memory_small, stop_signal};

@@ -155,6 +155,17 @@ impl Server {
     }
 }
 
+/// Tells the allocator to keep few pools; for a program that does nothing but serve.
+// PERF: glibc gives threads up to 8 pools a CPU, and each keeps what its threads once used.
+// `latency` on 10 million samples, 2-core VM: 409–441 MiB resident before, 244 MiB after.
+pub fn keep_memory_small() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: `mallopt` takes two integers, may be called at any time, and only sets a limit.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 2);
+    }
+}
+
 /// Done when the user or the system asks the program to end: Ctrl-C or SIGTERM.
 pub async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};

@@ -29,6 +29,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args, ui: &Ui) -> Result<ExitStatus, CliError> {
+    sondage_serve::keep_memory_small();
     let recordings = args
         .recordings
         .iter()
