@@ -31,7 +31,7 @@ pub struct ThreadScheduler {
     last: SchedStat,
     /// Whether it was asleep when `last` was read.
     asleep: bool,
-    delay: DelayDebt,
+    ledger: Ledger,
 }
 
 impl ThreadScheduler {
@@ -48,7 +48,7 @@ impl ThreadScheduler {
             stat: None,
             last: SchedStat::default(),
             asleep: false,
-            delay: DelayDebt::default(),
+            ledger: Ledger::default(),
         };
         scheduler.last = scheduler.read()?;
         Ok(scheduler)
@@ -115,11 +115,8 @@ impl ThreadScheduler {
     }
 
     /// Takes over the figures read around a sample that stands for `weight`, and tells a thread on a
-    /// CPU from one that waits for it.
-    ///
-    /// The kernel counts the waits of each thread exactly, though only when a wait ends. A thread
-    /// seen ready to run is said to have waited as long as that time is not yet used up, so that the
-    /// sums over time agree with the kernel's.
+    /// CPU from one that waits for it, so that the sums over time agree with the kernel's: see
+    /// [`Ledger`].
     ///
     /// `proved` says that a sleeper did not run while it was looked at; only then can it be
     /// [`slept_on`](Self::slept_on) later.
@@ -130,12 +127,13 @@ impl ThreadScheduler {
         weight: Nanos,
         proved: bool,
     ) -> StateKind {
-        self.delay
-            .add(now.run_delay.saturating_sub(self.last.run_delay));
+        let ran = now.run.saturating_sub(self.last.run);
+        let waited = now.run_delay.saturating_sub(self.last.run_delay);
+        self.ledger.add(ran, waited);
         self.last = now;
         self.asleep = proved && kind != StateKind::OnCpu;
-        if kind == StateKind::OnCpu && self.delay.pay(weight) {
-            StateKind::Runnable
+        if kind == StateKind::OnCpu {
+            self.ledger.pay(weight)
         } else {
             kind
         }
@@ -195,25 +193,48 @@ fn sleeps_interruptibly(number: i64) -> bool {
     CALLS.contains(&number)
 }
 
-/// Time a thread has waited for a CPU that no sample stands for yet, in nanoseconds. Negative
-/// when the last sample that stood for it was longer than the wait.
+/// Time on a CPU and waiting for one that the kernel has reported and no sample stands for yet.
+///
+/// The kernel shows a thread on a CPU and one waiting for it alike, but counts both times exactly:
+/// the first at each timer tick, the second when a wait ends. A sample of a thread that is ready to
+/// run is put where the kernel has reported more than the samples tell, time on a CPU first. Either
+/// side goes below zero while the kernel's report is still to come.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct DelayDebt(i64);
+pub struct Ledger {
+    on_cpu: i64,
+    waiting: i64,
+    /// Time that samples stood for since the kernel last reported any time on a CPU.
+    silent: i64,
+}
 
-impl DelayDebt {
-    /// The thread has waited so much longer.
-    pub fn add(&mut self, waited: Nanos) {
-        self.0 = self.0.saturating_add(signed(waited));
+/// A running thread's time on a CPU is reported at least this often: the timer tick is 10 ms at
+/// most, and a sample may fall just before it.
+const LONGEST_TICK: i64 = 12_000_000;
+
+impl Ledger {
+    /// The kernel reports that the thread has run and waited so much longer.
+    pub fn add(&mut self, ran: Nanos, waited: Nanos) {
+        self.on_cpu = self.on_cpu.saturating_add(signed(ran));
+        self.waiting = self.waiting.saturating_add(signed(waited));
+        if ran > Nanos::ZERO {
+            self.silent = 0;
+        }
     }
 
-    /// Whether a sample of this weight shall stand for waiting, which is then paid.
-    pub fn pay(&mut self, weight: Nanos) -> bool {
+    /// What a sample of this weight stands for: [`StateKind::OnCpu`] or [`StateKind::Runnable`].
+    pub fn pay(&mut self, weight: Nanos) -> StateKind {
         let weight = signed(weight);
-        if weight == 0 || self.0 < weight / 2 {
-            return false;
+        let enough = (weight / 2).max(1);
+        let on_cpu = self.on_cpu >= enough
+            || self.waiting < enough && self.silent.saturating_add(weight) <= LONGEST_TICK;
+        self.silent = self.silent.saturating_add(weight);
+        if on_cpu {
+            self.on_cpu = self.on_cpu.saturating_sub(weight);
+            StateKind::OnCpu
+        } else {
+            self.waiting = self.waiting.saturating_sub(weight);
+            StateKind::Runnable
         }
-        self.0 -= weight;
-        true
     }
 }
 
@@ -226,34 +247,78 @@ mod tests {
     use super::*;
     use crate::procfs;
 
-    #[test]
-    fn waiting_for_a_cpu_adds_up_to_the_kernels_figure() {
-        // 1,000 samples of 1 ms; the kernel reports waits of 7 ms after each 20 ms.
-        let mut debt = DelayDebt::default();
-        let (mut runnable, mut reported) = (0, 0);
-        for tick in 0..1000u64 {
-            if tick % 20 == 19 {
-                debt.add(Nanos(7_000_000));
-                reported += 7;
+    const MS: u64 = 1_000_000;
+
+    /// Samples each millisecond of a thread that runs and waits in turn, as the kernel reports it:
+    /// time on a CPU at each tick of 4 ms and when the thread is taken off, waits at their end.
+    fn sampled(turns: &[(u64, u64)]) -> (u64, u64) {
+        let mut ledger = Ledger::default();
+        let (mut on_cpu, mut waiting) = (0, 0);
+        let mut count = |kind| match kind {
+            StateKind::OnCpu => on_cpu += 1,
+            _ => waiting += 1,
+        };
+        for &(run, wait) in turns {
+            for ms in 1..=run {
+                let reported = if ms % 4 == 0 {
+                    4
+                } else if ms == run {
+                    run % 4
+                } else {
+                    0
+                };
+                ledger.add(Nanos(reported * MS), Nanos::ZERO);
+                count(ledger.pay(Nanos(MS)));
             }
-            if debt.pay(Nanos(1_000_000)) {
-                runnable += 1;
+            for ms in 1..=wait {
+                count(ledger.pay(Nanos(MS)));
+                if ms == wait {
+                    ledger.add(Nanos::ZERO, Nanos(wait * MS));
+                }
             }
         }
-        assert!(i64::abs(runnable - reported) <= 7, "{runnable} {reported}");
+        (on_cpu, waiting)
     }
 
     #[test]
-    fn short_waits_are_neither_lost_nor_doubled() {
-        let mut debt = DelayDebt::default();
-        let mut runnable = 0;
-        for _ in 0..10_000 {
-            debt.add(Nanos(30_000));
-            if debt.pay(Nanos(1_000_000)) {
-                runnable += 1;
+    fn a_thread_that_only_runs_never_waits() {
+        assert_eq!(sampled(&[(1000, 0)]), (1000, 0));
+    }
+
+    #[test]
+    fn sums_agree_with_the_kernels() {
+        for turn in [(13, 7), (3, 20), (40, 5), (1, 1), (100, 300)] {
+            let turns = vec![turn; 50];
+            let (on_cpu, waiting) = sampled(&turns);
+            let (ran, waited) = (50 * turn.0, 50 * turn.1);
+            let off = i64::abs(on_cpu as i64 - ran as i64);
+            assert!(
+                off <= 16,
+                "{turn:?}: {on_cpu} of {ran}, {waiting} of {waited}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_long_wait_is_seen_before_it_ends() {
+        let mut ledger = Ledger::default();
+        ledger.add(Nanos(4 * MS), Nanos::ZERO);
+        let kinds: Vec<_> = (0..40).map(|_| ledger.pay(Nanos(MS))).collect();
+        assert!(kinds[20..].iter().all(|&kind| kind == StateKind::Runnable));
+    }
+
+    #[test]
+    fn waits_between_the_samples_do_not_eat_the_time_on_a_cpu() {
+        // Every other millisecond asleep, with a wait for a CPU that no sample fell into.
+        let mut ledger = Ledger::default();
+        let mut on_cpu = 0;
+        for _ in 0..1000 {
+            ledger.add(Nanos(MS), Nanos(MS));
+            if ledger.pay(Nanos(MS)) == StateKind::OnCpu {
+                on_cpu += 1;
             }
         }
-        assert!((299..=301).contains(&runnable), "{runnable}");
+        assert_eq!(on_cpu, 1000);
     }
 
     #[test]
