@@ -14,6 +14,8 @@ pub struct Mapping {
     pub end: u64,
     /// Whether it may be executed.
     pub executable: bool,
+    /// Whether it may be written.
+    pub writable: bool,
     /// Offset of `start` in the file.
     pub file_offset: u64,
     /// Inode of the file; 0 for none.
@@ -49,6 +51,7 @@ fn parse_mapping(line: &str) -> Option<Mapping> {
         start: u64::from_str_radix(start, 16).ok()?,
         end: u64::from_str_radix(end, 16).ok()?,
         executable: access.contains('x'),
+        writable: access.contains('w'),
         file_offset: u64::from_str_radix(file_offset, 16).ok()?,
         inode: inode.parse().ok()?,
         path: path.strip_suffix(" (deleted)").unwrap_or(path).to_owned(),
@@ -97,4 +100,26 @@ pub fn is_alive(pid: Pid) -> bool {
     // The state follows the last parenthesis of the name.
     let after = stat.iter().rposition(|byte| *byte == b')');
     after.is_some_and(|at| !matches!(stat.get(at + 2), Some(b'Z' | b'X') | None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_mappings;
+
+    #[test]
+    fn lines_of_maps() {
+        let maps = parse_mappings(
+            "7f00-7fff r-xp 00002000 08:01 42                 /a b/libpython3.12.so (deleted)\n\
+             8000-9000 rw-p 00000000 00:00 0\n\
+             garbage\n\
+             zz-9000 rw-p 00000000 00:00 0\n",
+        );
+        assert_eq!(maps.len(), 2);
+        assert_eq!((maps[0].start, maps[0].end), (0x7f00, 0x7fff));
+        assert_eq!(maps[0].path, "/a b/libpython3.12.so");
+        assert_eq!((maps[0].file_offset, maps[0].inode), (0x2000, 42));
+        assert!(maps[0].executable && !maps[0].writable);
+        assert_eq!(maps[1].path, "");
+        assert!(maps[1].writable);
+    }
 }

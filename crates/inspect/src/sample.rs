@@ -151,6 +151,8 @@ pub struct ThreadCursor {
 enum Retry {
     /// It held no possible stack.
     Torn,
+    /// It took too long, and was not looked at.
+    Late,
     /// Something in it was seen for the first time.
     Unconfirmed,
     /// The plan lacked memory, and was extended.
@@ -195,6 +197,8 @@ impl ThreadCursor {
     }
 }
 
+/// Copies of one sample that may take too long before they count as tries.
+const MAX_LATE: u32 = 64;
 /// Failed copies before another way into the stack is tried.
 const PATIENCE: u32 = 5;
 /// In how many copies in a row a stack that does not say that it runs must be the same.
@@ -232,6 +236,7 @@ impl<M: Memory> Target<M> {
         self.counters.samples += 1;
         let mut tries = 0;
         let mut extensions = 0;
+        let mut late = 0;
         let mut reject = Reject::Torn;
         cursor.still = 0;
         self.edges.next_sample();
@@ -266,6 +271,10 @@ impl<M: Memory> Target<M> {
                         Retry::Torn => {
                             tries += 1;
                             reject = Reject::Torn;
+                        }
+                        Retry::Late => {
+                            late += 1;
+                            tries += u32::from(late > MAX_LATE);
                         }
                         Retry::Unmapped => {
                             tries += 1;
@@ -402,7 +411,7 @@ impl<M: Memory> Target<M> {
                     .too_long(begin.elapsed().as_nanos() as u64, cursor.plan.size()) =>
             {
                 self.counters.interrupted += 1;
-                Err(Stop::Retry(Retry::Torn))
+                Err(Stop::Retry(Retry::Late))
             }
             Ok(()) => Ok(()),
             Err((_, MemoryError::Gone)) => Err(Stop::Reject(Reject::Gone)),

@@ -98,6 +98,8 @@ pub struct Target<M: Memory = RemoteMemory> {
 /// Most interpreters of a process, and most threads of one, that are listed.
 const MAX_INTERPRETERS: usize = 10_000;
 const MAX_THREADS: usize = 200_000;
+/// Most bytes of a mapping searched for a runtime.
+const MAX_SEARCH: usize = 64 << 20;
 /// How often a list is read again when it changed meanwhile.
 const LIST_TRIES: usize = 5;
 
@@ -409,15 +411,12 @@ fn find_runtime(pid: Pid, maps: &[Mapping], exe: &str) -> Result<Option<RuntimeP
         if map.path.is_empty() || !tried.insert(map.path.clone()) {
             continue;
         }
-        let Ok(bytes) = process::mapped_file(pid, map) else {
-            continue;
+        let place = match process::mapped_file(pid, map) {
+            Ok(bytes) => elf::landmarks(&bytes).and_then(|marks| place(maps, &map.path, &marks)),
+            // Deleted, or in a file system that we do not see.
+            Err(_) => search(&RemoteMemory::new(pid), maps, &map.path),
         };
-        let Some(marks) = elf::landmarks(&bytes) else {
-            continue;
-        };
-        let Some(place) = place(maps, &map.path, &marks) else {
-            continue;
-        };
+        let Some(place) = place else { continue };
         if place.version.is_none() && old.is_none() && !self_described(pid, &place) {
             old = Some(place);
             continue;
@@ -433,6 +432,33 @@ fn find_runtime(pid: Pid, maps: &[Mapping], exe: &str) -> Result<Option<RuntimeP
         }),
         None => Ok(None),
     }
+}
+
+/// Looks for a runtime that describes itself (3.13 and later) in the memory of a binary whose file
+/// cannot be read.
+fn search(memory: &dyn Memory, maps: &[Mapping], path: &str) -> Option<RuntimePlace> {
+    let of_file = || maps.iter().filter(|map| map.path == path);
+    let base = of_file().map(|map| map.start).min()?;
+    for map in of_file().filter(|map| map.writable) {
+        let size = usize::try_from(map.end.saturating_sub(map.start)).ok()?;
+        let mut bytes = vec![0; size.min(MAX_SEARCH)];
+        if memory.read(RemoteAddr(map.start), &mut bytes).is_err() {
+            continue;
+        }
+        let found = (0..bytes.len().saturating_sub(8)).step_by(8).find(|at| {
+            bytes[*at..].starts_with(b"xdebugpy") && parse_debug_offsets(&bytes[*at..]).is_ok()
+        });
+        if let Some(at) = found {
+            return Some(RuntimePlace {
+                binary: path.to_owned(),
+                base: RemoteAddr(base),
+                runtime: RemoteAddr(map.start + at as u64),
+                version: None,
+                asyncio: None,
+            });
+        }
+    }
+    None
 }
 
 fn self_described(pid: Pid, place: &RuntimePlace) -> bool {

@@ -340,6 +340,34 @@ fn another_users_process_is_refused() {
     assert!(status.success());
 }
 
+#[test]
+fn an_interpreter_whose_file_is_gone_is_found() {
+    for python in each_minor() {
+        // A copy of the program that is deleted while it runs. Not all of it need be in one file:
+        // what matters is that the path in the maps leads nowhere.
+        let source = "
+import os, shutil, sys, time
+if len(sys.argv) > 1:
+    os.unlink(sys.argv[1])
+    print('ready', flush=True)
+    while True:
+        time.sleep(1000)
+copy = os.path.join(os.path.dirname(__file__), 'python-copy')
+shutil.copy(os.path.realpath(sys.executable), copy)
+os.environ['PYTHONHOME'] = sys.base_prefix
+os.execv(copy, [copy, __file__, copy])
+";
+        let program = python.run("gone.py", source, &[]).ready();
+        let mut target = program.open();
+        let threads = target.threads().expect("threads");
+        let mut out = StackSnapshot::default();
+        target
+            .sample(&mut ThreadCursor::new(&threads[0]), &mut out)
+            .expect("a stack");
+        assert_eq!(words(&target, &out), ["<module>:7"], "{}", python.label);
+    }
+}
+
 const SUBINTERPRETER: &str = "
 import sys, threading, textwrap
 try:

@@ -1,5 +1,6 @@
 //! Which memory one sample copies: learned, so that one system call is enough.
 
+use super::pace::Size;
 use crate::code::Identity;
 use crate::layout::{CurrentFrame, Layout};
 use crate::memory::{Memory, MemoryError, Span, field, half, word};
@@ -248,9 +249,12 @@ impl Plan {
         self.task_at
     }
 
-    /// Bytes of a copy.
-    pub fn size(&self) -> usize {
-        self.buffer.len()
+    /// How much one copy takes.
+    pub fn size(&self) -> Size {
+        Size {
+            spans: self.spans.len(),
+            bytes: self.buffer.len(),
+        }
     }
 
     pub fn cframe(&self) -> (u64, &[u8]) {
