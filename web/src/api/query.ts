@@ -42,6 +42,11 @@ export function filterQuery(filter: Filter): string {
   });
 }
 
+/** The same for calls where `function` names what is shown, not a filter. */
+export function throughQuery(filter: string): string {
+  return filter.replace(/(^|&)function=/, "$1through=");
+}
+
 /** `call?a&b`, with empty parts left out. */
 export function path(call: string, ...queries: string[]): string {
   const joined = queries.filter((part) => part !== "").join("&");

@@ -91,7 +91,7 @@ export function fillOf(colour: Rgb): Fill {
   return { fill: css(colour), text: css(text), quiet: css(quiet) };
 }
 
-const WARM = [48, 84, 26, 66, 108, 36, 96];
+const WARM = [48, 78, 26, 62, 92, 36];
 const COOL = [252, 200, 286, 168, 226, 312];
 
 /** How the colours of one theme are mixed. */
@@ -104,7 +104,7 @@ interface Tone {
   /** How much the functions of one package differ in lightness, so that neighbours part. */
   readonly grain: number;
 }
-const LIGHT: Tone = { own: [0.8, 0.12], library: [0.865, 0.058], other: [0.87, 0.006], step: -0.045, grain: 0.014 };
+const LIGHT: Tone = { own: [0.82, 0.125], library: [0.865, 0.058], other: [0.87, 0.006], step: -0.045, grain: 0.014 };
 const DARK: Tone = { own: [0.52, 0.105], library: [0.42, 0.05], other: [0.37, 0.01], step: -0.04, grain: 0.013 };
 
 /** FNV-1a, so that a package has the same colour in every view and recording. */
@@ -116,7 +116,7 @@ export function hash(text: string): number {
 
 /**
  * The colour of a package or file: warm if `own`, grey if it is not Python. `member` is what of it,
- * as a rule the function: it moves the lightness a little.
+ * as a rule the function: it moves lightness and hue a little.
  */
 export function categoryFill(key: string, own: boolean, kind: string, dark: boolean, member = ""): Fill {
   const question = `${key}\n${member}\n${kind}\n${String(own)}${String(dark)}`;
@@ -134,14 +134,16 @@ const MOST_FILLS = 20_000;
 
 function mixFill(key: string, own: boolean, kind: string, dark: boolean, member: string): Fill {
   const tone = dark ? DARK : LIGHT;
-  const grain = member === "" ? 0 : ((hash(member) % 5) - 2) * tone.grain;
+  const seed = hash(member);
+  const grain = member === "" ? 0 : ((seed % 5) - 2) * tone.grain;
+  const turn = member === "" ? 0 : ((Math.floor(seed / 5) % 7) - 3) * (own ? 6 : 3);
   if (kind !== "python") return fillOf(oklch(tone.other[0] + grain, tone.other[1], 260));
   const hues = own ? WARM : COOL;
   const [lightness, chroma] = own ? tone.own : tone.library;
   const number = hash(key);
   const hue = hues[number % hues.length] ?? 0;
   const second = Math.floor(number / hues.length) % 2;
-  return fillOf(oklch(lightness + second * tone.step + grain, chroma, hue));
+  return fillOf(oklch(lightness + second * tone.step + grain, chroma, hue + turn));
 }
 
 /** How many colours a heat scale has. */

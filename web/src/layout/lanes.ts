@@ -48,9 +48,10 @@ const LABELS: Record<string, string> = {
 /** The curves of a process: CPU user and system as one, every other counter by itself. */
 export function tracksOf(counters: readonly CounterInfo[], process: number): Track[] {
   const mine = counters.filter((counter) => counter.process === process);
-  const cpu = mine.filter((counter) => counter.name.startsWith("cpu."));
+  const isCpu = (counter: CounterInfo) => counter.name.startsWith("cpu.") && counter.kind === "total";
+  const cpu = mine.filter(isCpu);
   const tracks: Track[] = mine
-    .filter((counter) => !counter.name.startsWith("cpu."))
+    .filter((counter) => !isCpu(counter))
     .map((counter) => ({
       key: counter.name,
       label: LABELS[counter.name] ?? counter.name,

@@ -108,6 +108,7 @@ function Page(): JSX.Element {
   return (
     <div class="app">
       <TopBar />
+      <main class="all">
       <div>
         <Notices />
         <TimelinePanel height={timelineHeight()} lanesHeight={setLanesHeight} />
@@ -145,6 +146,7 @@ function Page(): JSX.Element {
       <MenuPopup />
       <Dialogs />
       <Toast />
+      </main>
     </div>
   );
 }
@@ -165,7 +167,7 @@ function TopBar(): JSX.Element {
   const modifier = navigator.userAgent.includes("Mac") ? "⌘" : "Ctrl";
   return (
     <header class="top">
-      <span class="brand"><Mark />sondage</span>
+      <h1 class="brand"><Mark />sondage</h1>
       <div class="title">
         <Show when={app.meta.recordings.length > 1} fallback={<strong class="clip">{recording().name}</strong>}>
           <select class="select" aria-label="Recording" value={String(store.view().rec)} onChange={(event) => { store.change({ rec: Number(event.currentTarget.value), range: null, processes: [], threads: [], focus: null, pick: null, window: null, folds: [], zoom: null, file: null }); }}>

@@ -1,6 +1,6 @@
 /** What the views are narrowed to, as chips that can be taken away. */
-import { createMemo, For, Show, type JSX } from "solid-js";
-import type { SearchAnswer } from "../api/types.ts";
+import { createEffect, createMemo, For, Show, type JSX } from "solid-js";
+import type { Sandwich, SearchAnswer } from "../api/types.ts";
 import { path, query } from "../api/query.ts";
 import { duration, instant, percent } from "../layout/format.ts";
 import { ask } from "../state/ask.ts";
@@ -37,9 +37,18 @@ export function Chips(): JSX.Element {
     }
     if (now.states) out.push({ kind: "state", text: now.states.map((name) => STATE_LABELS[name]).join(", "), remove: () => { store.change({ states: null }); } });
     if (now.gil) out.push({ kind: "GIL", text: "held", remove: () => { store.change({ gil: false }); } });
-    if (now.focus !== null) out.push({ kind: "through", text: app.nameOf(now.focus), remove: () => { store.change({ focus: null }); } });
+    if (now.focus !== null) out.push({ kind: "through", text: app.nameOf(now.focus) ?? "…", remove: () => { store.change({ focus: null }); } });
     if (now.only && now.search !== "") out.push({ kind: "match", text: now.search, remove: () => { store.change({ only: false }); } });
     return out;
+  });
+  // A link may name a function that nothing has shown yet.
+  const unknown = ask<Sandwich>(createMemo(() => {
+    const { focus, rec } = view();
+    return focus !== null && app.nameOf(focus) === null ? path("sandwich", query({ rec, function: focus, px: 100 })) : null;
+  }));
+  createEffect(() => {
+    const answer = unknown.data();
+    if (answer) app.remember(answer.name);
   });
   // How much the selection weighs: the search call with an expression that matches everything.
   const weight = ask<SearchAnswer>(createMemo(() => path("search", store.filter(), query({ q: "." }))), { wait: 80 });

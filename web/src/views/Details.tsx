@@ -1,7 +1,7 @@
 /** The picked function: its figures in the present selection, its hottest lines, and what can be done. */
 import { createEffect, createMemo, For, on, Show, type JSX } from "solid-js";
 import { STATE_NAMES, type ByState, type Functions, type Sandwich, type Source } from "../api/types.ts";
-import { path, query } from "../api/query.ts";
+import { path, query, throughQuery } from "../api/query.ts";
 import { duration, percent, place } from "../layout/format.ts";
 import { sizeOf } from "../render/canvas.ts";
 import { ask } from "../state/ask.ts";
@@ -26,8 +26,7 @@ function Content(): JSX.Element {
   const app = useApp();
   const { store } = app;
   const { view } = store;
-  /** The filter without the focus function, which the sandwich call needs for itself. */
-  const filter = () => store.filter().replace(/(^|&)function=[^&]*/, "").replace(/^&/, "");
+  const filter = () => throughQuery(store.filter());
   const answer = ask<Sandwich>(createMemo(() => (view().pick === null ? null : path("sandwich", filter(), query({ function: view().pick, px: 200 })))), { wait: 60 });
   const name = createMemo(() => answer.data()?.name);
   const source = ask<Source>(createMemo(() => (name()?.file ? path("source", filter(), query({ function: name()?.function })) : null)), { wait: 60 });
@@ -71,7 +70,7 @@ function Content(): JSX.Element {
             </div>
             <div class="where">
               {place(now().name.file, now().name.line)}
-              <Show when={!now().name.own}>, library</Show>
+              <Show when={!now().name.own && now().name.file !== ""}>, library</Show>
             </div>
             <div class="figures">
               <span class="muted">Total</span>

@@ -4,10 +4,12 @@ import type { Flame } from "../api/types.ts";
 import { path, query } from "../api/query.ts";
 import { ancestry, indexFlame, rowCovering, type FlameIndex } from "../layout/flame.ts";
 import { counted, duration, instant, percent } from "../layout/format.ts";
-import { ticks, toPixel, type Window } from "../layout/scale.ts";
+import { overlap, ticks, toPixel, type Window } from "../layout/scale.ts";
+import { tileQuestion } from "../layout/tiles.ts";
 import { painted, sizeOf } from "../render/canvas.ts";
 import { FONT_SMALL, themeColours } from "../render/theme-colours.ts";
 import { ask } from "../state/ask.ts";
+import type { FlameZoom } from "../state/view-state.ts";
 import { useApp } from "./app.ts";
 import { Details } from "./Details.tsx";
 import { FlameCanvas } from "./FlameCanvas.tsx";
@@ -22,6 +24,29 @@ export function FlameView(): JSX.Element {
   const [width, setWidth] = createSignal(0);
   const px = createMemo(() => Math.max(200, Math.ceil(width() / 100) * 100));
 
+  /** In time order the graph shows what the timeline shows; its x begins with the range. */
+  const inTime = () => view().order === "time";
+  const span = createMemo<Window>(() => {
+    const { start, end } = store.recording().range;
+    const [from, to] = view().range ?? [start, end];
+    return { from, to: Math.max(to, from + 1) };
+  });
+  const seenTime = createMemo<Window | null>(() => {
+    const window = view().window;
+    const part = inTime() && window ? overlap({ from: window[0], to: window[1] }, span()) : null;
+    return part ? { from: part.from - span().from, to: part.to - span().from } : null;
+  });
+  const zoom = createMemo<FlameZoom | null>(() => {
+    const time = seenTime();
+    return inTime() ? (time ? { x0: time.from, x1: time.to, depth: 0 } : null) : view().zoom;
+  });
+  const asked = createMemo(() => {
+    const time = seenTime();
+    if (!time) return { zoom: zoom(), px: px() };
+    const tile = tileQuestion(time, { from: 0, to: span().to - span().from }, width());
+    return { zoom: { x0: tile.from, x1: tile.to }, px: tile.px };
+  });
+
   const question = (zoom: { x0: number; x1: number } | null) =>
     path(
       "flame",
@@ -32,10 +57,10 @@ export function FlameView(): JSX.Element {
         by: view().byLine ? "line" : "function",
         x0: zoom ? Math.round(zoom.x0) : null,
         x1: zoom ? Math.round(zoom.x1) : null,
-        px: px(),
+        px: asked().px,
       }),
     );
-  const answer = ask<Flame>(createMemo(() => (width() > 0 ? question(view().zoom) : null)), { wait: 30 });
+  const answer = ask<Flame>(createMemo(() => (width() > 0 ? question(asked().zoom) : null)), { wait: 30 });
   const index = createMemo<FlameIndex | null>(() => {
     const flame = answer.data();
     return flame ? indexFlame(flame) : null;
@@ -44,13 +69,13 @@ export function FlameView(): JSX.Element {
 
   const bounds = createMemo<Window>(() => ({ from: 0, to: Math.max(1, index()?.flame.total ?? 1) }), { from: 0, to: 1 }, { equals: (a, b) => a.from === b.from && a.to === b.to });
   const shown = createMemo<Window>(() => {
-    const zoom = view().zoom;
-    return zoom ? { from: zoom.x0, to: Math.min(zoom.x1, Math.max(bounds().to, zoom.x0 + 1)) } : bounds();
+    const now = zoom();
+    return now ? { from: now.x0, to: Math.min(now.x1, Math.max(bounds().to, now.x0 + 1)) } : bounds();
   }, { from: 0, to: 1 }, { equals: (a, b) => a.from === b.from && a.to === b.to });
   const crumbs = createMemo(() => {
-    const [now, zoom] = [index(), view().zoom];
-    if (!now || !zoom) return [];
-    const row = rowCovering(now, zoom);
+    const [now, to] = [index(), view().zoom];
+    if (!now || !to || inTime()) return [];
+    const row = rowCovering(now, to);
     return row < 0 ? [] : ancestry(now.flame, row);
   });
 
@@ -59,10 +84,19 @@ export function FlameView(): JSX.Element {
     if (!now || row < 0) return;
     const { flame } = now;
     const [x0, x1] = [flame.x[row], flame.x[row] + flame.w[row]];
+    if (inTime()) {
+      store.change({ window: [Math.round(x0 + span().from), Math.round(x1 + span().from)] });
+      return;
+    }
     const whole = x0 <= 0 && x1 >= flame.total && flame.depth[row] === 0;
     store.change({ zoom: whole ? null : { x0, x1, depth: flame.depth[row] } });
   };
   const setWindow = (next: Window) => {
+    if (inTime()) {
+      const all = next.from <= 0 && next.to >= bounds().to && !view().range;
+      store.change({ window: all ? null : [Math.round(next.from + span().from), Math.round(next.to + span().from)] }, "replace");
+      return;
+    }
     const whole = next.from <= bounds().from && next.to >= bounds().to;
     store.change({ zoom: whole ? null : { x0: Math.max(0, Math.round(next.from)), x1: Math.round(next.to), depth: view().zoom?.depth ?? 0 } }, "replace");
   };
@@ -83,7 +117,7 @@ export function FlameView(): JSX.Element {
             </select>
           )}
         </Show>
-        <Show when={view().zoom} fallback={<span class="spacer" />}>
+        <Show when={view().zoom && !inTime()} fallback={<span class="spacer" />}>
           <nav class="crumbs" aria-label="Zoomed to">
             <button onClick={() => { store.change({ zoom: null }); }}>All</button>
             <For each={crumbs().slice(-7)}>
@@ -97,6 +131,9 @@ export function FlameView(): JSX.Element {
               )}
             </For>
           </nav>
+        </Show>
+        <Show when={(answer.data()?.omitted ?? 0) > 0}>
+          <span class="muted clip" title="Frames narrower than half a pixel are left out; zoom in to see them">{counted(answer.data()?.omitted ?? 0, "frame")} too thin</span>
         </Show>
         <label class="muted">
           Colour by{" "}

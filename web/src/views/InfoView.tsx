@@ -18,7 +18,7 @@ export function InfoView(): JSX.Element {
   const overhead = () => recording().overhead;
   return (
     <div class="view" role="tabpanel" aria-label="Info">
-      <div class="info">
+      <div class="info" tabIndex={0} role="region" aria-label="About this recording">
         <div class="cards">
           <section class="card">
             <h2>Recording</h2>

@@ -1,7 +1,7 @@
 /** One function in the middle: who calls it above, what it calls below. */
 import { createEffect, createMemo, createSignal, on, Show, type JSX } from "solid-js";
 import type { Flame, Functions, Sandwich } from "../api/types.ts";
-import { path, query } from "../api/query.ts";
+import { path, query, throughQuery } from "../api/query.ts";
 import { categoryFill } from "../layout/colour.ts";
 import { indexFlame, withoutRoots } from "../layout/flame.ts";
 import { duration, percent, place } from "../layout/format.ts";
@@ -23,7 +23,7 @@ export function SandwichView(): JSX.Element {
   const { view } = store;
   const [host, setHost] = createSignal<HTMLDivElement>();
   const size = sizeOf(host);
-  const filter = createMemo(() => store.filter().replace(/(^|&)function=[^&]*/, "").replace(/^&/, ""));
+  const filter = createMemo(() => throughQuery(store.filter()));
   const functions = ask<Functions>(createMemo(() => path("functions", store.filter(), query({ sort: view().sort === "name" ? "self" : view().sort, limit: LISTED }))));
   // Without a picked function the hottest one is in the middle.
   const middle = createMemo(() => view().pick ?? functions.data()?.function[0] ?? null);
@@ -76,7 +76,7 @@ export function SandwichView(): JSX.Element {
           <Show when={!answer.error()} fallback={<Show when={answer.error()}>{(error) => <Failed error={error()} retry={() => { answer.retry(); }} />}</Show>}>
             <Show when={answer.data()} fallback={<Show when={middle() !== null}><Skeleton shape="flame" /></Show>}>
               {(now) => (
-                <>
+                <Show when={!now().empty} fallback={<Empty why={now().empty ?? ""} />}>
                   <Half label="Callers" flame={now().callers} upwards />
                   <div class="filling" style={{ background: fill().fill, color: fill().text }}>
                     <h2 class="clip">{now().name.label}</h2>
@@ -88,7 +88,7 @@ export function SandwichView(): JSX.Element {
                     <button class="button" disabled={now().name.file === ""} onClick={() => { store.change({ tab: "source", pick: now().name.function, file: null }); }}>Source</button>
                   </div>
                   <Half label="Callees" flame={now().callees} upwards={false} />
-                </>
+                </Show>
               )}
             </Show>
           </Show>

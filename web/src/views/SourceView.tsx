@@ -1,7 +1,7 @@
 /** A file's text with what each line cost. */
 import { createEffect, createMemo, createSignal, For, on, onCleanup, onMount, Show, type JSX } from "solid-js";
 import type { Files, Functions, Source } from "../api/types.ts";
-import { path, query } from "../api/query.ts";
+import { path, query, throughQuery } from "../api/query.ts";
 import { duration, percent } from "../layout/format.ts";
 import { pythonWords, type WordKind } from "../layout/python.ts";
 import { visibleRows } from "../layout/rows.ts";
@@ -18,7 +18,7 @@ export function SourceView(): JSX.Element {
   const { store } = app;
   const { view } = store;
   const files = ask<Files>(createMemo(() => path("files", store.filter())));
-  const filter = createMemo(() => store.filter().replace(/(^|&)function=[^&]*/, "").replace(/^&/, ""));
+  const filter = createMemo(() => throughQuery(store.filter()));
   // Without a picked function: the hottest of the program's own, so that there is something to read.
   const hottest = ask<Functions>(createMemo(() => (view().file === null && view().pick === null ? path("functions", store.filter(), query({ sort: "self", limit: 50 })) : null)));
   const what = createMemo(() => {

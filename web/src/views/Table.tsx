@@ -66,8 +66,8 @@ export function Table(props: TableProps): JSX.Element {
   };
   const id = `table-${String(Math.round(Math.random() * 1e9))}`;
   return (
-    <div class="table" role={props.tree ? "treegrid" : "grid"} aria-label={props.label} aria-rowcount={props.rows + 1} style={{ "--columns": props.columns.map((column) => column.width).join(" ") }} onPointerEnter={() => { app.pointerOver.current = "tab"; }}>
-      <div class="body" role="rowgroup" ref={setBody} tabIndex={0} aria-activedescendant={props.current >= 0 ? `${id}-${String(props.current)}` : undefined} onScroll={(event) => { setScrollTop(event.currentTarget.scrollTop); }} onKeyDown={keys} onFocus={(event) => { if (event.target === event.currentTarget && props.current < 0 && props.rows > 0) props.onCurrent(0); }}>
+    <div class="table" style={{ "--columns": props.columns.map((column) => column.width).join(" ") }} onPointerEnter={() => { app.pointerOver.current = "tab"; }}>
+      <div class="body" role={props.tree ? "treegrid" : "grid"} aria-label={props.label} aria-rowcount={props.rows + 1} ref={setBody} tabIndex={0} aria-activedescendant={props.current >= 0 ? `${id}-${String(props.current)}` : undefined} onScroll={(event) => { setScrollTop(event.currentTarget.scrollTop); }} onKeyDown={keys} onFocus={(event) => { if (event.target === event.currentTarget && props.current < 0 && props.rows > 0) props.onCurrent(0); }}>
       <div class="headrow" role="row" aria-rowindex={1}>
         <For each={props.columns}>
           {(column) => (
@@ -84,7 +84,7 @@ export function Table(props: TableProps): JSX.Element {
           )}
         </For>
       </div>
-        <div style={{ height: `${String(props.rows * TABLE_ROW + 8)}px`, position: "relative" }}>
+        <div role="rowgroup" style={{ height: `${String(props.rows * TABLE_ROW + 8)}px`, position: "relative" }}>
           <For each={list()}>
             {(row) => (
               <div

@@ -66,9 +66,9 @@ export interface App {
   readonly timelineKeys: { current: Keyboard };
   /** Whose keys W, A, S, D and F are. */
   readonly pointerOver: { current: "timeline" | "tab" };
-  readonly names: Map<number, FunctionName>;
   remember(name: FunctionName): void;
-  nameOf(id: number): string;
+  /** The label of a function, null while it has not been seen. */
+  nameOf(id: number): string | null;
   thread(id: number): ThreadInfo | undefined;
   process(id: number): ProcessInfo | undefined;
   /** The states that count. */
@@ -109,6 +109,7 @@ export function createApp(meta: Meta, store: Store): App {
   const threads = createMemo(() => new Map(store.recording().threads.map((thread) => [thread.id, thread])));
   const processes = createMemo(() => new Map(store.recording().processes.map((process) => [process.id, process])));
   const names = new Map<number, FunctionName>();
+  const [known, setKnown] = createSignal(0);
   return {
     meta,
     store,
@@ -133,11 +134,15 @@ export function createApp(meta: Meta, store: Store): App {
     tabKeys: { current: {} },
     timelineKeys: { current: {} },
     pointerOver: { current: "timeline" },
-    names,
     remember(name) {
+      if (names.has(name.function)) return;
       names.set(name.function, name);
+      setKnown((n) => n + 1);
     },
-    nameOf: (id) => names.get(id)?.label ?? `function ${String(id)}`,
+    nameOf(id) {
+      known();
+      return names.get(id)?.label ?? null;
+    },
     thread: (id) => threads().get(id),
     process: (id) => processes().get(id),
     states: createMemo(() => new Set(view().states ?? DEFAULT_STATES)),

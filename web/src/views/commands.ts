@@ -56,7 +56,7 @@ export const COMMANDS: readonly Command[] = [
   { group: "Selection", title: "Undo", keys: ["Ctrl Z", "Backspace"], on: (event) => control("z")(event) || plain("backspace")(event), run: ({ store }) => { store.undo(); } },
   { group: "Selection", title: "Redo", keys: ["Ctrl Y"], on: (event) => control("y")(event) || control("z", true)(event), run: ({ store }) => { store.redo(); } },
   { group: "Selection", title: "Leave zoom, then range", keys: ["Esc"], keyOnly: true, on: plain("escape"), run: escape },
-  { group: "Selection", title: "Copy the name of the picked function", keys: ["C"], on: plain("c"), run: (app) => { const { pick } = app.store.view(); if (pick !== null && (getSelection()?.toString() ?? "") === "") copy(app, app.nameOf(pick)); } },
+  { group: "Selection", title: "Copy the name of the picked function", keys: ["C"], on: plain("c"), run: (app) => { const { pick } = app.store.view(); if (pick !== null && (getSelection()?.toString() ?? "") === "") copy(app, app.nameOf(pick) ?? ""); } },
   { group: "Search", title: "Search", keys: ["/"], on: (event) => plain("/")(event) || control("f")(event), run: focusSearch },
   { group: "Search", title: "Next hit", keys: ["N", "Enter"], on: plain("n"), run: (app) => { app.tabKeys.current.cycle?.(1); } },
   { group: "Search", title: "Hit before", keys: ["P", "Shift Enter"], on: plain("p"), run: (app) => { app.tabKeys.current.cycle?.(-1); } },

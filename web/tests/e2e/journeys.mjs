@@ -110,7 +110,8 @@ const journeys = {
     const { start, end } = meta.recordings[0].range;
     const [from, to] = [Math.round(start + (end - start) * 0.2), Math.round(start + (end - start) * 0.6)];
     const { function: ids } = await api(page, "functions?limit=1");
-    const link = `#v1?tab=tree&range=${from}-${to}&threads=${meta.recordings[0].threads[0].id}&pick=${ids[0]}&window=${from}-${to}`;
+    const busiest = [...meta.recordings[0].threads].sort((a, b) => b.weights.cpu - a.weights.cpu)[0];
+    const link = `#v1?tab=tree&range=${from}-${to}&threads=${busiest.id}&pick=${ids[0]}&window=${from}-${to}`;
     const other = await open(link);
     assert.equal(await hash(other), link);
     assert.equal(await other.locator('[role="tab"][aria-selected="true"]').innerText(), "Call tree");

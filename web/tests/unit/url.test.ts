@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { filterQuery } from "../../src/api/query.ts";
+import { filterQuery, throughQuery } from "../../src/api/query.ts";
 import { decode, encode, URL_VERSION } from "../../src/state/url.ts";
 import { changed, filterOf, INITIAL, toggledState, type ViewState } from "../../src/state/view-state.ts";
 
@@ -42,6 +42,8 @@ describe("the selection", () => {
     expect(filterQuery(filterOf(full))).toBe("rec=2&from=1000000000&to=2500000000&processes=1&threads=3%2C14&states=cpu%2Cgil-wait&gil=1&function=7&search=a.b%7Cc%20(x)%26%C3%A9%23");
     expect(filterQuery(filterOf({ ...full, only: false }))).not.toContain("search");
     expect(filterQuery(filterOf(INITIAL))).toBe("rec=0");
+    expect(throughQuery(filterQuery(filterOf({ ...INITIAL, focus: 7 })))).toBe("rec=0&through=7");
+    expect(throughQuery("function=7&rec=0")).toBe("through=7&rec=0");
   });
   it("takes a zoom with it when it changes, and only then", () => {
     const zoomed = { ...INITIAL, zoom: { x0: 1, x1: 2, depth: 0 } };
