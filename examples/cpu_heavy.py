@@ -5,10 +5,12 @@
 About three seconds of pure Python on one thread, in four stages. The program times its stages
 itself and prints their shares, so that a profile can be held against them. A good profile shows
 
-- `find_duplicates` as the largest part, nearly all of it in `edit_distance`, in the inner loop;
-- `price_options` second, split between `price_path` and the standard library's `random.gauss`;
-- `read_orders` third, spread over the `csv` reader loop, `parse_amount` and `Decimal`;
-- `summarise` last, in `json` and a sort with a key function.
+- `find_duplicates`, the largest: nearly all of it in `edit_distance`, in the inner loop;
+- `price_options`: split between `price_path` and the standard library's `random.gauss`;
+- `summarise`: in `json`'s pure-Python encoder, which `indent` makes it use;
+- `read_orders`: spread over the reading loop, `parse_amount` and `Order`.
+
+`make_orders` comes before them and is not in the printed shares.
 """
 
 from __future__ import annotations
