@@ -36,6 +36,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod blocks;
 mod cache;
 mod chunk;
 mod codec;
@@ -46,6 +47,7 @@ mod error;
 mod file;
 mod index;
 mod ipc;
+mod load;
 mod lod;
 mod output;
 mod reader;

@@ -11,20 +11,20 @@ use sondage_model::{
     ThreadId, TileRow, Time, TimeRange,
 };
 
+use crate::blocks::{Block, blocks_of, range_of};
 use crate::cache::{Cache, Decoded, Part};
-use crate::chunk::{ChunkRef, FLAG_RELATIVE_WEIGHTS, Kind};
+use crate::chunk::{ChunkRef, FLAG_RELATIVE_WEIGHTS};
 use crate::codec;
-use crate::dictionary_loader::{DictionaryLoader, Loaded};
+use crate::dictionary_loader::Loaded;
 use crate::error::{ChunkError, OpenError};
-use crate::index::{self, Index};
+use crate::index::Index;
+use crate::load::Loader;
 use crate::lod::{self, TileCollector, TileRun};
 use crate::recovery::Recovery;
 use crate::store::{Memory, Store};
 
 /// Decoded parts that are kept, in bytes.
 const CACHE_BYTES: usize = 96 << 20;
-/// The most rows of a block, whatever its chunks claim: a block is decoded as a whole.
-const BLOCK_MOST_ROWS: u64 = 1 << 20;
 /// More widths of tiles than this are not believed.
 const MOST_WIDTHS: usize = 8;
 
@@ -50,16 +50,6 @@ pub struct Recording {
     recovered: Option<String>,
     cache: Cache,
     totals: OnceLock<Arc<[SummaryRow]>>,
-}
-
-/// Which chunks make up a block of samples, as positions in the index.
-#[derive(Default)]
-struct Block {
-    samples: Vec<usize>,
-    summary: Option<usize>,
-    /// By position in the widths.
-    tiles: Vec<Option<usize>>,
-    threads: u64,
 }
 
 impl std::fmt::Debug for Recording {
@@ -443,182 +433,4 @@ impl Source for Recording {
         let text = texts.into_iter().find(|(id, _)| *id == file);
         Ok(text.map(|(_, text)| text.into()))
     }
-}
-
-/// Reads what is kept in memory.
-struct Loader<'a> {
-    store: &'a dyn Store,
-    index: &'a Index,
-    info: RecordingInfo,
-    tile_widths: Vec<Nanos>,
-    dictionary: DictionaryLoader,
-    messages: Vec<MessageRow>,
-    losses: Vec<LossRow>,
-    clock: Vec<ClockRow>,
-    counters: Vec<usize>,
-    texts: FxHashMap<FileId, usize>,
-    recovery: Recovery,
-}
-
-impl<'a> Loader<'a> {
-    fn new(store: &'a dyn Store, index: &'a Index) -> Loader<'a> {
-        Loader {
-            store,
-            index,
-            info: RecordingInfo::default(),
-            tile_widths: Vec::new(),
-            dictionary: DictionaryLoader::new(),
-            messages: Vec::new(),
-            losses: Vec::new(),
-            clock: Vec::new(),
-            counters: Vec::new(),
-            texts: FxHashMap::default(),
-            recovery: Recovery::new(index),
-        }
-    }
-
-    fn load(&mut self) -> Result<(), (Table, ChunkError)> {
-        let mut bytes_left = index::raw_budget(self.store.length());
-        for (at, chunk) in self.index.chunks.iter().enumerate() {
-            let header = &chunk.header;
-            if header.kind != Kind::Rows as u8 {
-                continue;
-            }
-            let Some(table) = Table::from_code(header.table) else {
-                continue;
-            };
-            match table {
-                Table::Samples | Table::Summaries | Table::Tiles | Table::Index => continue,
-                Table::Counters => {
-                    self.counters.push(at);
-                    continue;
-                }
-                Table::SourceTexts => {
-                    if let Ok(file) = u32::try_from(header.detail) {
-                        self.texts.insert(FileId(file), at);
-                    }
-                    continue;
-                }
-                _ => {}
-            }
-            bytes_left = bytes_left
-                .checked_sub(u64::from(header.raw_length))
-                .ok_or((table, ChunkError::TooLarge(u64::from(header.raw_length))))?;
-            match self.load_chunk(table, chunk) {
-                Ok(()) => {}
-                // The file is not as its footer says: a part of it was changed.
-                Err(ChunkError::Checksum | ChunkError::Cut | ChunkError::Io(_)) => {
-                    self.recovery.bad_chunks += 1;
-                }
-                Err(error) => return Err((table, error)),
-            }
-        }
-        Ok(())
-    }
-
-    fn load_chunk(&mut self, table: Table, chunk: &ChunkRef) -> Result<(), ChunkError> {
-        let Loader {
-            store,
-            index,
-            info,
-            tile_widths,
-            dictionary,
-            messages,
-            losses,
-            clock,
-            ..
-        } = self;
-        index.rows(*store, chunk, |batch, header| {
-            match table {
-                Table::Info => codec::decode_info(batch, info, tile_widths)?,
-                Table::Messages => messages.extend(codec::decode_messages(batch)?),
-                Table::Losses => losses.extend(codec::decode_losses(batch)?),
-                Table::Clock => clock.extend(codec::decode_clock(batch)?),
-                table => dictionary.add(table, header.detail, batch)?,
-            }
-            Ok(())
-        })
-    }
-}
-
-/// Groups sample chunks into blocks, and finds each block's level of detail.
-fn blocks_of(chunks: &[ChunkRef], widths: &[Nanos]) -> (Vec<BlockSpan>, Vec<Block>) {
-    let mut spans: Vec<BlockSpan> = Vec::new();
-    let mut blocks: Vec<Block> = Vec::new();
-    // `None` for a number that names two blocks: its level of detail cannot be told apart.
-    let mut numbers: FxHashMap<u32, Option<usize>> = FxHashMap::default();
-    let mut open: Option<u32> = None;
-    for (at, chunk) in chunks.iter().enumerate() {
-        let header = &chunk.header;
-        let is_samples = header.table == Table::Samples as u16 && header.kind == Kind::Rows as u8;
-        if !is_samples || header.rows == 0 {
-            continue;
-        }
-        let rows = u64::from(header.rows);
-        let range = TimeRange::new(Time(header.first), Time(header.last));
-        let fits = spans
-            .last()
-            .is_some_and(|span| span.rows + rows <= BLOCK_MOST_ROWS);
-        if let (true, Some(span), Some(block)) = (
-            fits && open == Some(header.block),
-            spans.last_mut(),
-            blocks.last_mut(),
-        ) {
-            span.range.start = span.range.start.min(range.start);
-            span.range.end = span.range.end.max(range.end);
-            span.rows += rows;
-            span.count = span.count.saturating_add(header.count);
-            block.samples.push(at);
-            block.threads |= header.threads;
-            continue;
-        }
-        numbers
-            .entry(header.block)
-            .and_modify(|index| *index = None)
-            .or_insert(Some(blocks.len()));
-        open = Some(header.block);
-        spans.push(BlockSpan {
-            range,
-            rows,
-            count: header.count,
-        });
-        blocks.push(Block {
-            samples: vec![at],
-            tiles: vec![None; widths.len()],
-            threads: header.threads,
-            ..Block::default()
-        });
-    }
-    for (at, chunk) in chunks.iter().enumerate() {
-        let header = &chunk.header;
-        if header.kind != Kind::Rows as u8 {
-            continue;
-        }
-        let Some(Some(number)) = numbers.get(&header.block).copied() else {
-            continue;
-        };
-        // Only whole blocks: a summary also counts samples whose chunk was lost.
-        if header.table == Table::Summaries as u16 && header.count == spans[number].rows {
-            blocks[number].summary = Some(at);
-        } else if header.table == Table::Tiles as u16
-            && header.count == spans[number].rows
-            && let Some(width) = widths.iter().position(|w| w.0 == header.detail)
-        {
-            blocks[number].tiles[width] = Some(at);
-        }
-    }
-    (spans, blocks)
-}
-
-fn range_of<'a>(spans: &[BlockSpan], counters: impl Iterator<Item = &'a ChunkRef>) -> TimeRange {
-    let samples = spans.iter().map(|span| span.range);
-    let counters =
-        counters.map(|chunk| TimeRange::new(Time(chunk.header.first), Time(chunk.header.last)));
-    samples
-        .chain(counters)
-        .reduce(|a, b| TimeRange {
-            start: a.start.min(b.start),
-            end: a.end.max(b.end),
-        })
-        .unwrap_or(TimeRange::new(Time::ZERO, Time::ZERO))
 }
