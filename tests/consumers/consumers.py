@@ -34,11 +34,9 @@ class Pprof:
     """`go tool pprof`, built from the Go distribution's own source, without network."""
 
     @staticmethod
-    def run(*arguments) -> str:
+    def go(*arguments) -> str:
         return run(
             CACHE / "venv/bin/go",
-            "tool",
-            "pprof",
             *arguments,
             env={
                 "GOPROXY": "off",
@@ -49,6 +47,10 @@ class Pprof:
                 "PPROF_TMPDIR": tempfile.gettempdir(),
             },
         )
+
+    @classmethod
+    def run(cls, *arguments) -> str:
+        return cls.go("tool", "pprof", *arguments)
 
     @classmethod
     def top(cls, file: Path) -> tuple[dict, dict, int]:

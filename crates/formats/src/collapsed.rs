@@ -26,8 +26,9 @@ pub(crate) const FORMAT: Format = Format {
     import: Some(Import {
         sniff,
         read,
-        loses: "nothing, but the file says neither when, nor in which thread, nor what a count \
-                stands for: times are made up by laying the stacks end to end",
+        loses: "when and in which thread things happened, which the file does not say. Without \
+                `--unit` or `--interval` the recording counts samples and knows no time; with \
+                them the stacks are laid end to end",
     }),
 };
 

@@ -71,7 +71,7 @@ impl FormatError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             FormatError::TooLarge { .. } => Some(
-                "if its counts are a time and not samples, say so: `sondage import --unit ns|us|ms`",
+                "if its counts are another unit of time, or samples, say so: `sondage import --unit`",
             ),
             FormatError::NoSuchFormat { .. }
             | FormatError::WrongDirection { .. }

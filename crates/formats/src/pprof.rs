@@ -28,8 +28,8 @@ pub(crate) const FORMAT: Format = Format {
         sniff: pprof_read::sniff,
         read: pprof_read::read,
         loses: "all sample types but the one that pprof shows by default, addresses, mappings, and \
-                labels other than process and thread; times are made up by laying the stacks of a \
-                thread end to end",
+                labels other than process and thread; when things happened, which the file does not \
+                say: the stacks of a thread are laid end to end",
     }),
 };
 

@@ -40,29 +40,39 @@ pub(crate) fn sniff(bytes: &[u8]) -> Confidence {
     }
 }
 
-/// A profile begins with a sample type, a sample, a mapping or another field of its own.
+/// The fields of a profile, of their types, and among them a sample type.
 fn sniff_plain(bytes: &[u8]) -> Confidence {
     let mut fields = Fields {
         rest: bytes,
         size: bytes.len(),
     };
-    match fields.next() {
-        None => Confidence::No("it is empty".into()),
-        Some(Err(error)) => Confidence::No(match error {
-            FormatError::Malformed { why, .. } => format!("it is no protobuf message: {why}"),
-            other => other.to_string(),
-        }),
-        Some(Ok((field::SAMPLE_TYPE, Value::Bytes(value)))) => match ValueType::decode(value) {
-            Ok(kind) if kind.kind >= 0 && kind.unit >= 0 && value.len() <= 22 => Confidence::Sure,
-            _ => Confidence::No("its first field is no sample type".into()),
-        },
-        Some(Ok((tag, Value::Bytes(_)))) if (2..=6).contains(&tag) && tag != field::STRING => {
-            Confidence::Likely
+    let mut known = 0u32;
+    while let Some(item) = fields.next() {
+        match item {
+            Ok((field::SAMPLE_TYPE, Value::Bytes(value))) => {
+                return match ValueType::decode(value) {
+                    Ok(kind) if kind.kind >= 0 && kind.unit >= 0 => Confidence::Sure,
+                    _ => Confidence::No("its sample type is none".into()),
+                };
+            }
+            // Lists of numbers may be packed.
+            Ok((2..=6 | field::PERIOD_TYPE | field::COMMENT, Value::Bytes(_)))
+            | Ok((7..=10 | 12..=15, Value::Number(_))) => known += 1,
+            Ok((tag, _)) => {
+                return Confidence::No(format!("its field {tag} is not one of a profile"));
+            }
+            // The head ends somewhere in a field.
+            Err(_) if known > 1 => return Confidence::Likely,
+            Err(FormatError::Malformed { why, .. }) => {
+                return Confidence::No(format!("it is no protobuf message: {why}"));
+            }
+            Err(error) => return Confidence::No(error.to_string()),
         }
-        Some(Ok((tag, _))) => Confidence::No(format!(
-            "its first field is number {tag}, not a sample type"
-        )),
     }
+    Confidence::No(match known {
+        0 => "it is empty".into(),
+        _ => "it has no sample types".into(),
+    })
 }
 
 pub(crate) fn read(bytes: &[u8], options: &ImportOptions) -> Result<MemoryRecording, FormatError> {
