@@ -91,8 +91,13 @@ fn text(bytes: Vec<u8>) -> Option<String> {
     }
 }
 
-/// The root of the checkout this program was built from.
+/// The root of the checkout that cargo runs this program for. Asked at run time: a target folder that
+/// several clones share may hold the program of another.
 pub fn root() -> PathBuf {
-    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
-    xtask.parent().unwrap_or(xtask).to_path_buf()
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR");
+    let xtask = manifest.map_or_else(|| PathBuf::from("xtask"), PathBuf::from);
+    match xtask.parent() {
+        Some(root) if !root.as_os_str().is_empty() => root.to_path_buf(),
+        _ => PathBuf::from("."),
+    }
 }
