@@ -10,6 +10,9 @@ use crate::ui::Paint;
 /// Threads shown of each process, and processes shown in all.
 const MAX_THREADS: usize = 12;
 const MAX_PROCESSES: usize = 12;
+/// A process or thread with less than a part in this many of the time is summed up with others:
+/// shells that start the program are many and say nothing.
+const MIN_PART: u64 = 200;
 /// Columns of the bar that shows a share.
 const BAR: usize = 30;
 /// From this width on there is room for what a function's self time is.
@@ -194,30 +197,41 @@ impl Writer<'_> {
             let head = [Cell::new(name), Cell::new(time)];
             head.into_iter().chain(parts).collect::<Vec<_>>()
         };
-        for process in report.processes.iter().take(MAX_PROCESSES) {
+        let is_shown =
+            |totals: &Totals| totals.weight.saturating_mul(MIN_PART) >= report.total.weight;
+        let processes = report.processes.iter();
+        let (shown, hidden): (Vec<_>, Vec<_>) = processes.partition(|p| is_shown(&p.totals));
+        for process in shown.iter().take(MAX_PROCESSES) {
             // A process of one thread is one row.
             let [thread] = &process.threads[..] else {
                 let name = format!("{} [{}]", process.name, process.pid);
                 table.row(row(name, &process.totals));
-                for thread in process.threads.iter().take(MAX_THREADS) {
+                let threads = process.threads.iter();
+                let (shown, hidden): (Vec<_>, Vec<_>) =
+                    threads.partition(|thread| is_shown(&thread.totals));
+                for thread in shown.iter().take(MAX_THREADS) {
                     let name = format!("  {} [{}]", thread.name, thread.tid);
                     table.row(row(name, &thread.totals));
                 }
-                let more = process.threads.len().saturating_sub(MAX_THREADS);
-                if more > 0 {
-                    let text = format!("  and {} more", plural(more as u64, "thread"));
-                    table.row([Cell::painted(Paint::Dim, text)]);
-                }
+                let rest = shown.iter().skip(MAX_THREADS).chain(&hidden);
+                table.rest(
+                    "  ",
+                    "thread",
+                    report.unit,
+                    rest.map(|thread| &thread.totals),
+                );
                 continue;
             };
             let name = format!("{} [{}] {}", process.name, process.pid, thread.name);
             table.row(row(name, &thread.totals));
         }
-        let more = report.processes.len().saturating_sub(MAX_PROCESSES);
-        if more > 0 {
-            let text = format!("and {more} more processes");
-            table.row([Cell::painted(Paint::Dim, text)]);
-        }
+        let rest = shown.iter().skip(MAX_PROCESSES).chain(&hidden);
+        table.rest(
+            "",
+            "process",
+            report.unit,
+            rest.map(|process| &process.totals),
+        );
         self.title("Threads");
         self.table(&table);
     }
@@ -341,6 +355,31 @@ impl Writer<'_> {
         let command = (self.style.paint)(Paint::Cyan, &self.report.more);
         self.line("");
         self.line(&format!("To see more: {command}"));
+    }
+}
+
+impl Table {
+    /// A row for what is not shown one by one.
+    fn rest<'a>(
+        &mut self,
+        indent: &str,
+        what: &str,
+        unit: Unit,
+        rest: impl Iterator<Item = &'a Totals>,
+    ) {
+        let weights: Vec<u64> = rest.map(|totals| totals.weight).collect();
+        let plural = match (weights.len(), what) {
+            (0, _) => return,
+            (1, what) => what.to_owned(),
+            (_, "process") => "processes".to_owned(),
+            (_, what) => format!("{what}s"),
+        };
+        let name = format!("{indent}and {} more {plural}", weights.len());
+        let time = weight(unit, weights.iter().sum());
+        self.row([
+            Cell::painted(Paint::Dim, name),
+            Cell::painted(Paint::Dim, time),
+        ]);
     }
 }
 
