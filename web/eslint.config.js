@@ -19,8 +19,20 @@ export default tseslint.config(
     // Layout is pure: rows in, rectangles out, tested without a browser.
     files: ["src/layout/**/*.ts"],
     rules: {
-      "no-restricted-globals": ["error", "window", "document", "navigator", "performance", "requestAnimationFrame", "fetch", "localStorage"],
-      "no-restricted-imports": ["error", { patterns: ["solid-js*", "**/render/*", "**/state/*", "**/views/*", "**/api/client"] }],
+      "no-restricted-globals": [
+        "error",
+        "window",
+        "document",
+        "navigator",
+        "performance",
+        "requestAnimationFrame",
+        "fetch",
+        "localStorage",
+      ],
+      "no-restricted-imports": [
+        "error",
+        { patterns: ["solid-js*", "**/render/*", "**/state/*", "**/views/*", "**/api/client"] },
+      ],
     },
   },
   {

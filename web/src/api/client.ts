@@ -44,10 +44,17 @@ export async function get(path: string, signal?: AbortSignal): Promise<unknown> 
   if (known !== undefined) return known;
   let response: Response;
   try {
-    response = await fetch(`api/${path}`, { ...(signal ? { signal } : {}), headers: { accept: "application/json" } });
+    response = await fetch(`api/${path}`, {
+      ...(signal ? { signal } : {}),
+      headers: { accept: "application/json" },
+    });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new ApiError("The server does not answer.", "Is `sondage view` still running? Start it again and reload.", 0);
+    throw new ApiError(
+      "The server does not answer.",
+      "Is `sondage view` still running? Start it again and reload.",
+      0,
+    );
   }
   if (!response.ok) throw await refusal(response);
   const answer: unknown = await response.json();
@@ -64,6 +71,10 @@ async function refusal(response: Response): Promise<ApiError> {
       response.status,
     );
   } catch {
-    return new ApiError(`The server answered ${String(response.status)} ${response.statusText}.`, null, response.status);
+    return new ApiError(
+      `The server answered ${String(response.status)} ${response.statusText}.`,
+      null,
+      response.status,
+    );
   }
 }

@@ -104,8 +104,20 @@ interface Tone {
   /** How much the functions of one package differ in lightness, so that neighbours part. */
   readonly grain: number;
 }
-const LIGHT: Tone = { own: [0.82, 0.125], library: [0.865, 0.058], other: [0.87, 0.006], step: -0.045, grain: 0.014 };
-const DARK: Tone = { own: [0.52, 0.105], library: [0.42, 0.05], other: [0.37, 0.01], step: -0.04, grain: 0.013 };
+const LIGHT: Tone = {
+  own: [0.82, 0.125],
+  library: [0.865, 0.058],
+  other: [0.87, 0.006],
+  step: -0.045,
+  grain: 0.014,
+};
+const DARK: Tone = {
+  own: [0.52, 0.105],
+  library: [0.42, 0.05],
+  other: [0.37, 0.01],
+  step: -0.04,
+  grain: 0.013,
+};
 
 /** FNV-1a, so that a package has the same colour in every view and recording. */
 export function hash(text: string): number {

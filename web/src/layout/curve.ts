@@ -49,7 +49,10 @@ export function valueAt(series: Series, time: number): number | null {
 export function axisTop(value: number, unit: string): number {
   if (value <= 0) return 1;
   if (unit === "cpus") return value <= 1.001 ? 1 : Math.ceil(value - 0.001);
-  const base = unit === "bytes" ? 1024 ** Math.floor(Math.log(value) / Math.log(1024)) : 10 ** Math.floor(Math.log10(value));
+  const base =
+    unit === "bytes"
+      ? 1024 ** Math.floor(Math.log(value) / Math.log(1024))
+      : 10 ** Math.floor(Math.log10(value));
   for (const factor of [1, 2, 2.5, 4, 5, 8, 10, 16, 20, 25, 32, 50, 64, 100, 128, 200, 256, 512, 1024]) {
     if (factor * base >= value) return factor * base;
   }
@@ -60,7 +63,13 @@ export function axisTop(value: number, unit: string): number {
  * The curve as x, y pairs of pixels in a strip `width` × `height`: y 0 is the top. Only points in
  * the window and one to either side.
  */
-export function curvePoints(series: Series, window: Window, width: number, height: number, top: number): Float32Array {
+export function curvePoints(
+  series: Series,
+  window: Window,
+  width: number,
+  height: number,
+  top: number,
+): Float32Array {
   const { time, value } = series;
   let first = 0;
   while (first + 1 < time.length && time[first + 1] <= window.from) first++;

@@ -44,7 +44,8 @@ export interface FlameGeometry {
 export function withoutRoots(flame: Flame): Flame {
   const kept: number[] = [];
   const place = new Map<number, number>();
-  for (let row = 0; row < flame.depth.length; row++) if (flame.depth[row] > 0) place.set(row, kept.push(row) - 1);
+  for (let row = 0; row < flame.depth.length; row++)
+    if (flame.depth[row] > 0) place.set(row, kept.push(row) - 1);
   return {
     ...flame,
     x: kept.map((row) => flame.x[row]),
@@ -165,7 +166,12 @@ export function flameBox(index: FlameIndex, geometry: FlameGeometry, row: number
   const scale = geometry.width / (geometry.window.to - geometry.window.from);
   const left = Math.max(0, (flame.x[row] - geometry.window.from) * scale);
   const right = Math.min(geometry.width, (flame.x[row] + flame.w[row] - geometry.window.from) * scale);
-  return { x: left, y: rowTop(geometry, flame.depth[row]), w: Math.max(1, right - left - 1), h: FLAME_ROW - 1 };
+  return {
+    x: left,
+    y: rowTop(geometry, flame.depth[row]),
+    w: Math.max(1, right - left - 1),
+    h: FLAME_ROW - 1,
+  };
 }
 
 /** The rows from the root to `row`, `row` last. */
@@ -193,7 +199,8 @@ export function neighbour(index: FlameIndex, row: number, to: "parent" | "child"
   if (to === "child") {
     let best = row;
     for (const candidate of index.byDepth[depth + 1] ?? []) {
-      if (flame.path[candidate] === row && (best === row || flame.w[candidate] > flame.w[best])) best = candidate;
+      if (flame.path[candidate] === row && (best === row || flame.w[candidate] > flame.w[best]))
+        best = candidate;
     }
     return best;
   }

@@ -1,5 +1,11 @@
 /** The timeline: which lanes there are and where, and the pixels of a thread's lane. */
-import { STATE_NAMES, type ByState, type CounterInfo, type RecordingInfo, type ThreadTimeline } from "../api/types.ts";
+import {
+  STATE_NAMES,
+  type ByState,
+  type CounterInfo,
+  type RecordingInfo,
+  type ThreadTimeline,
+} from "../api/types.ts";
 import type { Rgb } from "./colour.ts";
 
 export const PROCESS_LANE = 26;
@@ -19,8 +25,21 @@ export interface Track {
 export type Lane =
   | { readonly kind: "process"; readonly y: number; readonly height: number; readonly process: number }
   /** The quiet processes together, while they are not listed. */
-  | { readonly kind: "quiet"; readonly y: number; readonly height: number; readonly process: -1; readonly processes: readonly number[]; readonly open: boolean }
-  | { readonly kind: "counter"; readonly y: number; readonly height: number; readonly process: number; readonly track: Track }
+  | {
+      readonly kind: "quiet";
+      readonly y: number;
+      readonly height: number;
+      readonly process: -1;
+      readonly processes: readonly number[];
+      readonly open: boolean;
+    }
+  | {
+      readonly kind: "counter";
+      readonly y: number;
+      readonly height: number;
+      readonly process: number;
+      readonly track: Track;
+    }
   | {
       readonly kind: "thread";
       readonly y: number;
@@ -60,7 +79,13 @@ export function tracksOf(counters: readonly CounterInfo[], process: number): Tra
       counters: [counter.id],
     }));
   if (cpu.length > 0) {
-    tracks.unshift({ key: "cpu", label: "CPU", unit: "cpus", kind: "total", counters: cpu.map((counter) => counter.id) });
+    tracks.unshift({
+      key: "cpu",
+      label: "CPU",
+      unit: "cpus",
+      kind: "total",
+      counters: cpu.map((counter) => counter.id),
+    });
   }
   return tracks;
 }
@@ -77,7 +102,14 @@ export function laneList(
   const [busy, idle] = [order.filter((id) => !quiet.has(id)), order.filter((id) => quiet.has(id))];
   for (const process of [...busy, ...idle]) {
     if (idle.length > 1 && process === idle[0]) {
-      lanes.push({ kind: "quiet", y, height: PROCESS_LANE, process: -1, processes: idle, open: options.quiet });
+      lanes.push({
+        kind: "quiet",
+        y,
+        height: PROCESS_LANE,
+        process: -1,
+        processes: idle,
+        open: options.quiet,
+      });
       y += PROCESS_LANE;
     }
     if (idle.length > 1 && quiet.has(process) && !options.quiet) continue;
@@ -206,7 +238,16 @@ export function lanePixels(
       const weight = tile.states[state][i];
       if (weight <= 0) continue;
       if (state === "blocked") {
-        fillColumn(data, width, height, column, level, Math.max(level, 1.5), colours.blocked, shown.has(state) ? 1 : 0.7);
+        fillColumn(
+          data,
+          width,
+          height,
+          column,
+          level,
+          Math.max(level, 1.5),
+          colours.blocked,
+          shown.has(state) ? 1 : 0.7,
+        );
         continue;
       }
       const next = level + weight * scale;
@@ -263,7 +304,8 @@ export function laneRuns(tile: ThreadTimeline, width: number, least: number): Ru
     let [name, most] = [-1, -1];
     for (const [candidate, weight] of open.weights) if (weight > most) [name, most] = [candidate, weight];
     const last = runs.at(-1);
-    if (last?.name === name && open.from - last.to < width * 0.5) runs[runs.length - 1] = { ...last, to: open.to };
+    if (last?.name === name && open.from - last.to < width * 0.5)
+      runs[runs.length - 1] = { ...last, to: open.to };
     else runs.push({ from: open.from, to: open.to, name });
     open = null;
   };
@@ -276,7 +318,11 @@ export function laneRuns(tile: ThreadTimeline, width: number, least: number): Ru
     }
     const [start, end, name] = [tile.start[i], tile.start[i] + width, tile.name[i]];
     const joins = open && start - open.to < width * 0.5;
-    if (open && joins && (open.to - open.from < least || (open.weights.size === 1 && open.weights.has(name)))) {
+    if (
+      open &&
+      joins &&
+      (open.to - open.from < least || (open.weights.size === 1 && open.weights.has(name)))
+    ) {
       open.to = end;
       open.weights.set(name, (open.weights.get(name) ?? 0) + awake);
     } else {

@@ -10,7 +10,9 @@ export function matchScore(typed: string, text: string): number | null {
   for (const word of typed.toLowerCase().split(/\s+/)) {
     if (word === "") continue;
     const at = low.indexOf(word);
-    if (at >= 0) score += (at === 0 ? 30 : /[\s_./<]/.test(low[at - 1] ?? "") ? 20 : 10) + word.length - low.length / 200;
+    if (at >= 0)
+      score +=
+        (at === 0 ? 30 : /[\s_./<]/.test(low[at - 1] ?? "") ? 20 : 10) + word.length - low.length / 200;
     else if (isSubsequence(word, low)) score += 1 - low.length / 200;
     else return null;
   }

@@ -8,13 +8,15 @@ export interface Word {
 }
 
 const KEYWORDS = new Set(
-  "False None True and as assert async await break case class continue def del elif else except finally for from global if import in is lambda match nonlocal not or pass raise return try type while with yield".split(" "),
+  "False None True and as assert async await break case class continue def del elif else except finally for from global if import in is lambda match nonlocal not or pass raise return try type while with yield".split(
+    " ",
+  ),
 );
 /** These are names unless a statement begins with them. */
 const SOFT = new Set(["match", "case", "type"]);
 
 const NEXT =
-  /(?<comment>#.*)|(?<string>(?:[rbuft]{1,2})?(?:"""|'''|"|'))|(?<number>(?:0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+|\d[\d_]*\.?[\d_]*(?:[eE][+-]?\d+)?j?))|(?<name>[\p{L}_][\p{L}\p{N}_]*)|(?<rest>\s+|.)/uiy;
+  /(?<comment>#.*)|(?<string>(?:[rbuft]{1,2})?(?:"""|'''|"|'))|(?<number>(?:0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+|\d[\d_]*\.?[\d_]*(?:[eE][+-]?\d+)?j?))|(?<name>[\p{L}_][\p{L}\p{N}_]*)|(?<rest>\s+|.)/iuy;
 
 /** The lines of a file as words. Strings over several lines are followed. */
 export function pythonWords(lines: readonly string[]): Word[][] {
@@ -51,7 +53,8 @@ export function pythonWords(lines: readonly string[]): Word[][] {
       else if (groups.name) {
         const starts = words.every((word) => word.text.trim() === "");
         if (before === "def" || before === "class") add(text, "definition");
-        else if (KEYWORDS.has(text) && (!SOFT.has(text) || (starts && /^\s+[\w("'[{-]/.test(line.slice(at))))) add(text, "keyword");
+        else if (KEYWORDS.has(text) && (!SOFT.has(text) || (starts && /^\s+[\w("'[{-]/.test(line.slice(at)))))
+          add(text, "keyword");
         else add(text, "plain");
         before = text;
       } else add(text, "plain");

@@ -7,14 +7,26 @@ export interface Visible {
 }
 
 /** The rows in sight, and `more` on either side so that scrolling finds them drawn. */
-export function visibleRows(total: number, rowHeight: number, scrollTop: number, height: number, more = 6): Visible {
+export function visibleRows(
+  total: number,
+  rowHeight: number,
+  scrollTop: number,
+  height: number,
+  more = 6,
+): Visible {
   const first = Math.max(0, Math.min(total, Math.floor(scrollTop / rowHeight)) - more);
   const end = Math.min(total, Math.ceil((scrollTop + height) / rowHeight) + more);
   return { first, end: Math.max(first, end) };
 }
 
 /** Where to scroll so that `row` is in sight, moving as little as possible. */
-export function scrollTo(row: number, rowHeight: number, scrollTop: number, height: number, above = 0): number {
+export function scrollTo(
+  row: number,
+  rowHeight: number,
+  scrollTop: number,
+  height: number,
+  above = 0,
+): number {
   const top = row * rowHeight;
   if (top < scrollTop + above) return Math.max(0, top - above);
   if (top + rowHeight > scrollTop + height) return top + rowHeight - height;

@@ -26,7 +26,13 @@ export function within(window: Window, bounds: Window): Window {
  * `window` made `factor` times as wide around `anchor`, within `bounds`, not narrower than
  * `smallest`.
  */
-export function zoomed(window: Window, bounds: Window, anchor: number, factor: number, smallest: number): Window {
+export function zoomed(
+  window: Window,
+  bounds: Window,
+  anchor: number,
+  factor: number,
+  smallest: number,
+): Window {
   const size = window.to - window.from;
   const next = Math.min(Math.max(size * factor, smallest), bounds.to - bounds.from);
   const share = size === 0 ? 0.5 : (anchor - window.from) / size;

@@ -24,8 +24,14 @@ export function tileQuestion(window: Window, bounds: Window, width: number): Til
 }
 
 /** Threads as one (all of them, or those listed): sums by bucket, time asleep left out. */
-export function summedThreads(timeline: Timeline, count: number, only: ReadonlySet<number> | null = null): { tile: ThreadTimeline; most: number } {
-  const sums = Object.fromEntries(STATE_NAMES.map((name) => [name, new Array<number>(count).fill(0)])) as ByState<number[]>;
+export function summedThreads(
+  timeline: Timeline,
+  count: number,
+  only: ReadonlySet<number> | null = null,
+): { tile: ThreadTimeline; most: number } {
+  const sums = Object.fromEntries(
+    STATE_NAMES.map((name) => [name, new Array<number>(count).fill(0)]),
+  ) as ByState<number[]>;
   for (const thread of timeline.threads) {
     if (only && !only.has(thread.thread)) continue;
     for (let i = 0; i < thread.start.length; i++) {

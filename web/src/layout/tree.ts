@@ -22,7 +22,10 @@ export function parentKey(key: string): string {
 }
 
 /** The rows from top to bottom. `children` holds the loaded children by their parent's key. */
-export function treeRows(children: ReadonlyMap<string, readonly TreeChild[]>, open: ReadonlySet<string>): TreeRow[] {
+export function treeRows(
+  children: ReadonlyMap<string, readonly TreeChild[]>,
+  open: ReadonlySet<string>,
+): TreeRow[] {
   const rows: TreeRow[] = [];
   const visit = (parent: string, depth: number) => {
     for (const child of children.get(parent) ?? []) {

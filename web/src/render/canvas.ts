@@ -11,7 +11,10 @@ export interface Size {
 
 /** The size of an element, kept up to date. */
 export function sizeOf(element: Accessor<HTMLElement | undefined>): Accessor<Size> {
-  const [size, setSize] = createSignal<Size>({ width: 0, height: 0 }, { equals: (a, b) => a.width === b.width && a.height === b.height });
+  const [size, setSize] = createSignal<Size>(
+    { width: 0, height: 0 },
+    { equals: (a, b) => a.width === b.width && a.height === b.height },
+  );
   createEffect(() => {
     const target = element();
     if (!target) return;

@@ -17,7 +17,13 @@ export class Canvas2d implements Surface {
   /** Sets the size; true when it changed, which empties the canvas. */
   resize(width: number, height: number, ratio: number): boolean {
     const [w, h] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
-    if (w === this.canvas.width && h === this.canvas.height && ratio === this.ratio && width === this.width && height === this.height)
+    if (
+      w === this.canvas.width &&
+      h === this.canvas.height &&
+      ratio === this.ratio &&
+      width === this.width &&
+      height === this.height
+    )
       return false;
     this.canvas.width = w;
     this.canvas.height = h;
@@ -69,16 +75,33 @@ export class Canvas2d implements Surface {
   outline(box: Box, colour: string, thickness: number): void {
     this.context.strokeStyle = colour;
     this.context.lineWidth = thickness;
-    this.context.strokeRect(box.x + thickness / 2, box.y + thickness / 2, Math.max(0, box.w - thickness), Math.max(0, box.h - thickness));
+    this.context.strokeRect(
+      box.x + thickness / 2,
+      box.y + thickness / 2,
+      Math.max(0, box.w - thickness),
+      Math.max(0, box.h - thickness),
+    );
   }
 
   line(x0: number, y0: number, x1: number, y1: number, colour: string, thickness = 1): void {
     const snap = (value: number) => Math.round(value * this.ratio) / this.ratio;
     this.context.fillStyle = colour;
-    this.context.fillRect(snap(Math.min(x0, x1)), snap(Math.min(y0, y1)), Math.max(thickness, Math.abs(x1 - x0)), Math.max(thickness, Math.abs(y1 - y0)));
+    this.context.fillRect(
+      snap(Math.min(x0, x1)),
+      snap(Math.min(y0, y1)),
+      Math.max(thickness, Math.abs(x1 - x0)),
+      Math.max(thickness, Math.abs(y1 - y0)),
+    );
   }
 
-  text(text: string, x: number, y: number, colour: string, font: string, align: "left" | "right" | "center" = "left"): void {
+  text(
+    text: string,
+    x: number,
+    y: number,
+    colour: string,
+    font: string,
+    align: "left" | "right" | "center" = "left",
+  ): void {
     this.context.font = font;
     this.context.textAlign = align;
     this.context.fillStyle = colour;

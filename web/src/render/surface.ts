@@ -13,7 +13,14 @@ export interface Surface {
   outline(box: Box, colour: string, thickness: number): void;
   /** A line that is upright or level: one sharp device pixel or more. */
   line(x0: number, y0: number, x1: number, y1: number, colour: string, thickness?: number): void;
-  text(text: string, x: number, y: number, colour: string, font: string, align?: "left" | "right" | "center"): void;
+  text(
+    text: string,
+    x: number,
+    y: number,
+    colour: string,
+    font: string,
+    align?: "left" | "right" | "center",
+  ): void;
   /** A curve of x, y pairs, filled down to `floor`. */
   area(points: Float32Array, floor: number, stroke: string, fill: string): void;
   /** A part of a picture, stretched without smoothing. */

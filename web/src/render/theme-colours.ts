@@ -13,7 +13,22 @@ export interface ThemeColours {
   readonly css: Readonly<Record<CanvasColour, string>>;
 }
 
-const CANVAS_COLOURS = ["panel", "lane", "line", "text", "muted", "accent", "hit", "cpu-curve", "cpu-area", "gauge-curve", "gauge-area", "shade", "select", "select-edge"] as const;
+const CANVAS_COLOURS = [
+  "panel",
+  "lane",
+  "line",
+  "text",
+  "muted",
+  "accent",
+  "hit",
+  "cpu-curve",
+  "cpu-area",
+  "gauge-curve",
+  "gauge-area",
+  "shade",
+  "select",
+  "select-edge",
+] as const;
 type CanvasColour = (typeof CANVAS_COLOURS)[number];
 
 const BLACK: Rgb = { r: 0, g: 0, b: 0 };
@@ -24,18 +39,26 @@ export const themeColours: Accessor<ThemeColours> = createRoot(() =>
     const dark = isDark();
     const style = getComputedStyle(document.documentElement);
     const read = (name: string) => style.getPropertyValue(`--${name}`).trim();
-    const stateCss = Object.fromEntries(STATE_NAMES.map((name) => [name, read(`state-${name}`)])) as ByState<string>;
+    const stateCss = Object.fromEntries(
+      STATE_NAMES.map((name) => [name, read(`state-${name}`)]),
+    ) as ByState<string>;
     return {
       dark,
       stateCss,
-      states: Object.fromEntries(STATE_NAMES.map((name) => [name, parseHex(stateCss[name]) ?? BLACK])) as ByState<Rgb>,
+      states: Object.fromEntries(
+        STATE_NAMES.map((name) => [name, parseHex(stateCss[name]) ?? BLACK]),
+      ) as ByState<Rgb>,
       background: parseHex(read("panel")) ?? BLACK,
-      css: Object.fromEntries(CANVAS_COLOURS.map((name) => [name, read(name)])) as Record<CanvasColour, string>,
+      css: Object.fromEntries(CANVAS_COLOURS.map((name) => [name, read(name)])) as Record<
+        CanvasColour,
+        string
+      >,
     };
   }),
 );
 
-const SANS = 'Inter, "Inter Variable", system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", sans-serif';
+const SANS =
+  'Inter, "Inter Variable", system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", sans-serif';
 /** Fonts of the canvases, the stylesheet's own. */
 export const FONT = `500 11.5px ${SANS}`;
 export const FONT_SMALL = `10.5px ${SANS}`;

@@ -3,7 +3,15 @@
  * written. A later version adds a number and an upgrader, so that old links open for ever.
  */
 import { STATE_NAMES, type StateName } from "../api/types.ts";
-import { FLAME_COLOURS, INITIAL, SORTS, TABS, type FlameZoom, type Range, type ViewState } from "./view-state.ts";
+import {
+  FLAME_COLOURS,
+  INITIAL,
+  SORTS,
+  TABS,
+  type FlameZoom,
+  type Range,
+  type ViewState,
+} from "./view-state.ts";
 
 export const URL_VERSION = 1;
 

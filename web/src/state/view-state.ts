@@ -132,9 +132,13 @@ export function toggled<T>(list: readonly T[], id: T): readonly T[] {
 }
 
 /** The chosen states with `state` switched; `null` again when that is the default. */
-export function toggledState(states: readonly StateName[] | null, state: StateName): readonly StateName[] | null {
+export function toggledState(
+  states: readonly StateName[] | null,
+  state: StateName,
+): readonly StateName[] | null {
   const next = toggled(states ?? DEFAULT_STATES, state);
   if (next.length === 0) return null;
-  const isDefault = next.length === DEFAULT_STATES.length && DEFAULT_STATES.every((name) => next.includes(name));
+  const isDefault =
+    next.length === DEFAULT_STATES.length && DEFAULT_STATES.every((name) => next.includes(name));
   return isDefault ? null : next;
 }

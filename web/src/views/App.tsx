@@ -1,5 +1,17 @@
 /** The frame of the page. */
-import { createEffect, createMemo, createSignal, For, Match, on, onCleanup, onMount, Show, Switch, type JSX } from "solid-js";
+import {
+  createEffect,
+  createMemo,
+  createSignal,
+  For,
+  Match,
+  on,
+  onCleanup,
+  onMount,
+  Show,
+  Switch,
+  type JSX,
+} from "solid-js";
 import type { Meta } from "../api/types.ts";
 import { counted, duration } from "../layout/format.ts";
 import { sizeOf } from "../render/canvas.ts";
@@ -31,17 +43,35 @@ export function Root(): JSX.Element {
       fallback={
         <div class="app">
           <header class="top">
-            <span class="brand"><Mark />sondage</span>
+            <span class="brand">
+              <Mark />
+              sondage
+            </span>
             <div class="progress on" role="progressbar" aria-label="Loading" />
           </header>
           <Show when={meta.error()} fallback={<Skeleton shape="flame" />}>
-            {(error) => <Failed error={error()} retry={() => { meta.retry(); }} />}
+            {(error) => (
+              <Failed
+                error={error()}
+                retry={() => {
+                  meta.retry();
+                }}
+              />
+            )}
           </Show>
         </div>
       }
     >
       {(now) => (
-        <Show when={now().recordings.length > 0} fallback={<div class="empty"><h2>No recording</h2><p>Start the page with one: sondage view FILE.sondage</p></div>}>
+        <Show
+          when={now().recordings.length > 0}
+          fallback={
+            <div class="empty">
+              <h2>No recording</h2>
+              <p>Start the page with one: sondage view FILE.sondage</p>
+            </div>
+          }
+        >
           <Loaded meta={now()} />
         </Show>
       )}
@@ -76,15 +106,24 @@ function Page(): JSX.Element {
   const pageSize = sizeOf(() => document.documentElement);
   const timelineHeight = createMemo(() => {
     const most = Math.max(LEAST_TIMELINE, pageSize().height - 44 - 36 - 160);
-    const usual = Math.min(TIMELINE_HEAD + lanesHeight() + 1, Math.max(LEAST_TIMELINE, pageSize().height * 0.42));
+    const usual = Math.min(
+      TIMELINE_HEAD + lanesHeight() + 1,
+      Math.max(LEAST_TIMELINE, pageSize().height * 0.42),
+    );
     return Math.round(Math.max(LEAST_TIMELINE, Math.min(chosenHeight() ?? usual, most)));
   });
 
-  createEffect(() => { document.title = `${store.recording().name}, sondage`; });
+  createEffect(() => {
+    document.title = `${store.recording().name}, sondage`;
+  });
   onMount(() => {
-    const keys = (event: KeyboardEvent) => { onKey(app, event); };
+    const keys = (event: KeyboardEvent) => {
+      onKey(app, event);
+    };
     window.addEventListener("keydown", keys);
-    onCleanup(() => { window.removeEventListener("keydown", keys); });
+    onCleanup(() => {
+      window.removeEventListener("keydown", keys);
+    });
   });
   const tab = createMemo(() => view().tab);
   createEffect(
@@ -109,43 +148,65 @@ function Page(): JSX.Element {
     <div class="app">
       <TopBar />
       <main class="all">
-      <div>
-        <Notices />
-        <TimelinePanel height={timelineHeight()} lanesHeight={setLanesHeight} />
-      </div>
-      <div>
-        <div
-          class="splitter"
-          role="separator"
-          aria-orientation="horizontal"
-          aria-label="Height of the timeline"
-          aria-valuenow={timelineHeight()}
-          tabIndex={0}
-          onPointerDown={(event) => { event.currentTarget.setPointerCapture(event.pointerId); dragFrom = { y: event.clientY, height: timelineHeight() }; }}
-          onPointerMove={(event) => { if (dragFrom) resize(dragFrom.height + event.clientY - dragFrom.y); }}
-          onPointerUp={() => { dragFrom = null; }}
-          onDblClick={() => { setChosenHeight(null); localStorage.removeItem(HEIGHT_KEY); }}
-          onKeyDown={(event) => {
-            if (event.key === "ArrowUp") resize(timelineHeight() - 20);
-            else if (event.key === "ArrowDown") resize(timelineHeight() + 20);
-            else return;
-            event.preventDefault();
-          }}
-        />
-        <Tabs />
-      </div>
-      <Switch>
-        <Match when={view().tab === "flame"}><FlameView /></Match>
-        <Match when={view().tab === "sandwich"}><SandwichView /></Match>
-        <Match when={view().tab === "tree"}><TreeView /></Match>
-        <Match when={view().tab === "functions"}><FunctionsView /></Match>
-        <Match when={view().tab === "source"}><SourceView /></Match>
-        <Match when={view().tab === "info"}><InfoView /></Match>
-      </Switch>
-      <Tooltip />
-      <MenuPopup />
-      <Dialogs />
-      <Toast />
+        <div>
+          <Notices />
+          <TimelinePanel height={timelineHeight()} lanesHeight={setLanesHeight} />
+        </div>
+        <div>
+          <div
+            class="splitter"
+            role="separator"
+            aria-orientation="horizontal"
+            aria-label="Height of the timeline"
+            aria-valuenow={timelineHeight()}
+            tabIndex={0}
+            onPointerDown={(event) => {
+              event.currentTarget.setPointerCapture(event.pointerId);
+              dragFrom = { y: event.clientY, height: timelineHeight() };
+            }}
+            onPointerMove={(event) => {
+              if (dragFrom) resize(dragFrom.height + event.clientY - dragFrom.y);
+            }}
+            onPointerUp={() => {
+              dragFrom = null;
+            }}
+            onDblClick={() => {
+              setChosenHeight(null);
+              localStorage.removeItem(HEIGHT_KEY);
+            }}
+            onKeyDown={(event) => {
+              if (event.key === "ArrowUp") resize(timelineHeight() - 20);
+              else if (event.key === "ArrowDown") resize(timelineHeight() + 20);
+              else return;
+              event.preventDefault();
+            }}
+          />
+          <Tabs />
+        </div>
+        <Switch>
+          <Match when={view().tab === "flame"}>
+            <FlameView />
+          </Match>
+          <Match when={view().tab === "sandwich"}>
+            <SandwichView />
+          </Match>
+          <Match when={view().tab === "tree"}>
+            <TreeView />
+          </Match>
+          <Match when={view().tab === "functions"}>
+            <FunctionsView />
+          </Match>
+          <Match when={view().tab === "source"}>
+            <SourceView />
+          </Match>
+          <Match when={view().tab === "info"}>
+            <InfoView />
+          </Match>
+        </Switch>
+        <Tooltip />
+        <MenuPopup />
+        <Dialogs />
+        <Toast />
       </main>
     </div>
   );
@@ -167,34 +228,109 @@ function TopBar(): JSX.Element {
   const modifier = navigator.userAgent.includes("Mac") ? "⌘" : "Ctrl";
   return (
     <header class="top">
-      <h1 class="brand"><Mark />sondage</h1>
+      <h1 class="brand">
+        <Mark />
+        sondage
+      </h1>
       <div class="title">
-        <Show when={app.meta.recordings.length > 1} fallback={<strong class="clip">{recording().name}</strong>}>
-          <select class="select" aria-label="Recording" value={String(store.view().rec)} onChange={(event) => { store.change({ rec: Number(event.currentTarget.value), range: null, processes: [], threads: [], focus: null, pick: null, window: null, folds: [], zoom: null, file: null }); }}>
-            <For each={app.meta.recordings}>{(one) => <option value={String(one.index)}>{one.name}</option>}</For>
+        <Show
+          when={app.meta.recordings.length > 1}
+          fallback={<strong class="clip">{recording().name}</strong>}
+        >
+          <select
+            class="select"
+            aria-label="Recording"
+            value={String(store.view().rec)}
+            onChange={(event) => {
+              store.change({
+                rec: Number(event.currentTarget.value),
+                range: null,
+                processes: [],
+                threads: [],
+                focus: null,
+                pick: null,
+                window: null,
+                folds: [],
+                zoom: null,
+                file: null,
+              });
+            }}
+          >
+            <For each={app.meta.recordings}>
+              {(one) => <option value={String(one.index)}>{one.name}</option>}
+            </For>
           </select>
         </Show>
         <span class="muted clip" title={recording().info.command.join(" ")}>
-          {duration(recording().range.end - recording().range.start)}, {counted(recording().samples, "sample")}
+          {duration(recording().range.end - recording().range.start)},{" "}
+          {counted(recording().samples, "sample")}
         </span>
       </div>
       <span class="spacer" />
       <Search />
       <span class="spacer" />
       <div class="group">
-        <button class="icon" title="Undo (Ctrl+Z)" aria-label="Undo" disabled={!store.canUndo()} onClick={() => { store.undo(); }}><UndoIcon /></button>
-        <button class="icon" title="Redo (Ctrl+Y)" aria-label="Redo" disabled={!store.canRedo()} onClick={() => { store.redo(); }}><RedoIcon /></button>
+        <button
+          class="icon"
+          title="Undo (Ctrl+Z)"
+          aria-label="Undo"
+          disabled={!store.canUndo()}
+          onClick={() => {
+            store.undo();
+          }}
+        >
+          <UndoIcon />
+        </button>
+        <button
+          class="icon"
+          title="Redo (Ctrl+Y)"
+          aria-label="Redo"
+          disabled={!store.canRedo()}
+          onClick={() => {
+            store.redo();
+          }}
+        >
+          <RedoIcon />
+        </button>
       </div>
-      <button class="button quiet" title="Command palette" onClick={() => { app.setPopup("palette"); }}>
+      <button
+        class="button quiet"
+        title="Command palette"
+        onClick={() => {
+          app.setPopup("palette");
+        }}
+      >
         <kbd>{modifier}</kbd> <kbd>K</kbd>
       </button>
       <div class="group">
-        <button class="icon" title={`Theme: ${themeChoice() === "system" ? "as the system" : themeChoice()}`} aria-label={`Theme: ${themeChoice() === "system" ? "as the system" : themeChoice()}`} onClick={nextTheme}>
-          <Show when={themeChoice() !== "system"} fallback={<AutoIcon />}>{isDark() ? <MoonIcon /> : <SunIcon />}</Show>
+        <button
+          class="icon"
+          title={`Theme: ${themeChoice() === "system" ? "as the system" : themeChoice()}`}
+          aria-label={`Theme: ${themeChoice() === "system" ? "as the system" : themeChoice()}`}
+          onClick={nextTheme}
+        >
+          <Show when={themeChoice() !== "system"} fallback={<AutoIcon />}>
+            {isDark() ? <MoonIcon /> : <SunIcon />}
+          </Show>
         </button>
-        <button class="icon" title="Keys (?)" aria-label="List of keys" onClick={() => { app.setPopup("help"); }}><HelpIcon /></button>
+        <button
+          class="icon"
+          title="Keys (?)"
+          aria-label="List of keys"
+          onClick={() => {
+            app.setPopup("help");
+          }}
+        >
+          <HelpIcon />
+        </button>
       </div>
-      <div class="progress" classList={{ on: questionsUnderWay() > 0 }} role="progressbar" aria-label="Loading" aria-hidden={questionsUnderWay() === 0} />
+      <div
+        class="progress"
+        classList={{ on: questionsUnderWay() > 0 }}
+        role="progressbar"
+        aria-label="Loading"
+        aria-hidden={questionsUnderWay() === 0}
+      />
     </header>
   );
 }
@@ -208,7 +344,9 @@ function Notices(): JSX.Element {
       <div class="notice" role="status">
         <span>{text()}</span>
         <span class="spacer" />
-        <button class="icon small" aria-label="Close" onClick={() => setClosed(true)}><CloseIcon /></button>
+        <button class="icon small" aria-label="Close" onClick={() => setClosed(true)}>
+          <CloseIcon />
+        </button>
       </div>
     </Show>
   );
@@ -231,7 +369,15 @@ function Tabs(): JSX.Element {
       <div class="tablist" role="tablist" aria-label="Views" onKeyDown={keys}>
         <For each={TABS}>
           {(tab, i) => (
-            <button role="tab" aria-selected={store.view().tab === tab} tabIndex={store.view().tab === tab ? 0 : -1} title={`${TAB_TITLES[tab]} (${String(i() + 1)})`} onClick={() => { store.change({ tab }); }}>
+            <button
+              role="tab"
+              aria-selected={store.view().tab === tab}
+              tabIndex={store.view().tab === tab ? 0 : -1}
+              title={`${TAB_TITLES[tab]} (${String(i() + 1)})`}
+              onClick={() => {
+                store.change({ tab });
+              }}
+            >
               {TAB_TITLES[tab]}
             </button>
           )}

@@ -23,35 +23,94 @@ export function Chips(): JSX.Element {
     if (now.range) {
       const [from, to] = now.range;
       const step = (to - from) / 200;
-      out.push({ kind: "time", text: `${instant(from, step)} – ${instant(to, step)}`, remove: () => { store.change({ range: null }); } });
+      out.push({
+        kind: "time",
+        text: `${instant(from, step)} – ${instant(to, step)}`,
+        remove: () => {
+          store.change({ range: null });
+        },
+      });
     }
     for (const id of now.processes) {
-      out.push({ kind: "process", text: app.process(id)?.name ?? String(id), remove: () => { store.change({ processes: now.processes.filter((one) => one !== id) }); } });
+      out.push({
+        kind: "process",
+        text: app.process(id)?.name ?? String(id),
+        remove: () => {
+          store.change({ processes: now.processes.filter((one) => one !== id) });
+        },
+      });
     }
     if (now.threads.length > 3) {
-      out.push({ kind: "threads", text: String(now.threads.length), remove: () => { store.change({ threads: [] }); } });
+      out.push({
+        kind: "threads",
+        text: String(now.threads.length),
+        remove: () => {
+          store.change({ threads: [] });
+        },
+      });
     } else {
       for (const id of now.threads) {
-        out.push({ kind: "thread", text: app.thread(id)?.name ?? String(id), remove: () => { store.change({ threads: now.threads.filter((one) => one !== id) }); } });
+        out.push({
+          kind: "thread",
+          text: app.thread(id)?.name ?? String(id),
+          remove: () => {
+            store.change({ threads: now.threads.filter((one) => one !== id) });
+          },
+        });
       }
     }
-    if (now.states) out.push({ kind: "state", text: now.states.map((name) => STATE_LABELS[name]).join(", "), remove: () => { store.change({ states: null }); } });
-    if (now.gil) out.push({ kind: "GIL", text: "held", remove: () => { store.change({ gil: false }); } });
-    if (now.focus !== null) out.push({ kind: "through", text: app.nameOf(now.focus) ?? "…", remove: () => { store.change({ focus: null }); } });
-    if (now.only && now.search !== "") out.push({ kind: "match", text: now.search, remove: () => { store.change({ only: false }); } });
+    if (now.states)
+      out.push({
+        kind: "state",
+        text: now.states.map((name) => STATE_LABELS[name]).join(", "),
+        remove: () => {
+          store.change({ states: null });
+        },
+      });
+    if (now.gil)
+      out.push({
+        kind: "GIL",
+        text: "held",
+        remove: () => {
+          store.change({ gil: false });
+        },
+      });
+    if (now.focus !== null)
+      out.push({
+        kind: "through",
+        text: app.nameOf(now.focus) ?? "…",
+        remove: () => {
+          store.change({ focus: null });
+        },
+      });
+    if (now.only && now.search !== "")
+      out.push({
+        kind: "match",
+        text: now.search,
+        remove: () => {
+          store.change({ only: false });
+        },
+      });
     return out;
   });
   // A link may name a function that nothing has shown yet.
-  const unknown = ask<Sandwich>(createMemo(() => {
-    const { focus, rec } = view();
-    return focus !== null && app.nameOf(focus) === null ? path("sandwich", query({ rec, function: focus, px: 100 })) : null;
-  }));
+  const unknown = ask<Sandwich>(
+    createMemo(() => {
+      const { focus, rec } = view();
+      return focus !== null && app.nameOf(focus) === null
+        ? path("sandwich", query({ rec, function: focus, px: 100 }))
+        : null;
+    }),
+  );
   createEffect(() => {
     const answer = unknown.data();
     if (answer) app.remember(answer.name);
   });
   // How much the selection weighs: the search call with an expression that matches everything.
-  const weight = ask<SearchAnswer>(createMemo(() => path("search", store.filter(), query({ q: "." }))), { wait: 80 });
+  const weight = ask<SearchAnswer>(
+    createMemo(() => path("search", store.filter(), query({ q: "." }))),
+    { wait: 80 },
+  );
   const all = ask<SearchAnswer>(createMemo(() => path("search", query({ rec: view().rec, q: "." }))));
   return (
     <div class="chips" aria-label="Selection">
@@ -60,7 +119,13 @@ export function Chips(): JSX.Element {
           <span class="chip">
             <span class="kind">{chip.kind}</span>
             <span>{chip.text}</span>
-            <button aria-label={`Remove ${chip.kind} ${chip.text}`} title="Remove" onClick={() => { chip.remove(); }}>
+            <button
+              aria-label={`Remove ${chip.kind} ${chip.text}`}
+              title="Remove"
+              onClick={() => {
+                chip.remove();
+              }}
+            >
               <CloseIcon />
             </button>
           </span>
@@ -68,9 +133,19 @@ export function Chips(): JSX.Element {
       </For>
       <Show when={weight.data()}>
         {(now) => (
-          <span class="weight" title="Thread time in the selection, of the whole recording without time asleep">
+          <span
+            class="weight"
+            title="Thread time in the selection, of the whole recording without time asleep"
+          >
             <b>{duration(now().total)}</b>
-            <Show when={chips().length > 0 && all.data()}>{(whole) => <> of {duration(whole().total)} ({percent(now().total, whole().total)})</>}</Show>
+            <Show when={chips().length > 0 && all.data()}>
+              {(whole) => (
+                <>
+                  {" "}
+                  of {duration(whole().total)} ({percent(now().total, whole().total)})
+                </>
+              )}
+            </Show>
             <Show when={chips().length === 0}> of thread time</Show>
           </span>
         )}

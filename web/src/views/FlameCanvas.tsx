@@ -1,7 +1,36 @@
 /** A flame graph on a canvas: hover, click, keyboard, menu. Knows nothing of where it comes from. */
-import { createEffect, createMemo, createSignal, onCleanup, onMount, Show, untrack, type JSX } from "solid-js";
-import { categoryFill, fillOf, HEAT_STEPS, heatFill, heatStep, mixed, parseHex, type Fill } from "../layout/colour.ts";
-import { FLAME_ROW, flameBox, flameHeight, flameRowAt, flameScene, neighbour, rowTop, type FlameGeometry, type FlameIndex, type FlamePaint } from "../layout/flame.ts";
+import {
+  createEffect,
+  createMemo,
+  createSignal,
+  onCleanup,
+  onMount,
+  Show,
+  untrack,
+  type JSX,
+} from "solid-js";
+import {
+  categoryFill,
+  fillOf,
+  HEAT_STEPS,
+  heatFill,
+  heatStep,
+  mixed,
+  parseHex,
+  type Fill,
+} from "../layout/colour.ts";
+import {
+  FLAME_ROW,
+  flameBox,
+  flameHeight,
+  flameRowAt,
+  flameScene,
+  neighbour,
+  rowTop,
+  type FlameGeometry,
+  type FlameIndex,
+  type FlamePaint,
+} from "../layout/flame.ts";
 import { duration, percent, place } from "../layout/format.ts";
 import { panned, zoomed, type Window } from "../layout/scale.ts";
 import { painted, sizeOf } from "../render/canvas.ts";
@@ -43,7 +72,9 @@ export function FlameCanvas(props: FlameCanvasProps): JSX.Element {
   const [focused, setFocused] = createSignal(false);
   const outer = sizeOf(scroller);
   const full = createMemo(() => Math.max(flameHeight(props.index) + 8, outer().height));
-  createEffect(() => { props.onWidth?.(outer().width); });
+  createEffect(() => {
+    props.onWidth?.(outer().width);
+  });
 
   // The window in sight follows the one asked for, in a few frames.
   const [seen, setSeen] = createSignal<Window>(untrack(() => props.window));
@@ -63,14 +94,26 @@ export function FlameCanvas(props: FlameCanvasProps): JSX.Element {
     const step = (now: number) => {
       const share = Math.min(1, (now - began) / 160);
       const eased = 1 - (1 - share) ** 3;
-      setSeen({ from: start.from + (target.from - start.from) * eased, to: start.to + (target.to - start.to) * eased });
+      setSeen({
+        from: start.from + (target.from - start.from) * eased,
+        to: start.to + (target.to - start.to) * eased,
+      });
       if (share < 1) animation = requestAnimationFrame(step);
     };
     animation = requestAnimationFrame(step);
   });
-  onCleanup(() => { cancelAnimationFrame(animation); });
+  onCleanup(() => {
+    cancelAnimationFrame(animation);
+  });
 
-  const geometry = createMemo<FlameGeometry>(() => ({ width: outer().width, height: outer().height, scrollTop: scrollTop(), window: seen(), upwards: props.upwards, full: full() }));
+  const geometry = createMemo<FlameGeometry>(() => ({
+    width: outer().width,
+    height: outer().height,
+    scrollTop: scrollTop(),
+    window: seen(),
+    upwards: props.upwards,
+    full: full(),
+  }));
 
   const upwards = createMemo(() => props.upwards);
   // Roots at the bottom start scrolled to the bottom.
@@ -78,7 +121,10 @@ export function FlameCanvas(props: FlameCanvasProps): JSX.Element {
     const element = scroller();
     if (!element) return;
     full();
-    if (upwards()) queueMicrotask(() => { element.scrollTop = element.scrollHeight; });
+    if (upwards())
+      queueMicrotask(() => {
+        element.scrollTop = element.scrollHeight;
+      });
   });
 
   const fills = createMemo<(row: number) => Fill>(() => {
@@ -89,7 +135,9 @@ export function FlameCanvas(props: FlameCanvasProps): JSX.Element {
       const most = flame.self.reduce((a, b) => Math.max(a, b), 1);
       return (row) => heat[heatStep(flame.self[row] / most)];
     }
-    const byName = flame.names.map((name) => categoryFill(props.colour === "file" ? name.file : name.package, name.own, name.kind, dark, name.label));
+    const byName = flame.names.map((name) =>
+      categoryFill(props.colour === "file" ? name.file : name.package, name.own, name.kind, dark, name.label),
+    );
     return (row) => byName[flame.name[row]];
   });
   const paint = createMemo<FlamePaint>(() => {
@@ -115,9 +163,18 @@ export function FlameCanvas(props: FlameCanvasProps): JSX.Element {
     };
   });
   const scene = createMemo(() => flameScene(props.index, geometry(), paint()));
-  painted(base, outer, scene, (surface, now) => { surface.scene(now, FONT); });
+  painted(base, outer, scene, (surface, now) => {
+    surface.scene(now, FONT);
+  });
 
-  const overlay = createMemo(() => ({ index: props.index, geometry: geometry(), hover: hover(), current: focused() ? current() : -1, pick: view().pick, css: themeColours().css }));
+  const overlay = createMemo(() => ({
+    index: props.index,
+    geometry: geometry(),
+    hover: hover(),
+    current: focused() ? current() : -1,
+    pick: view().pick,
+    css: themeColours().css,
+  }));
   painted(over, outer, overlay, (surface, now) => {
     const { flame } = now.index;
     if (now.pick !== null) {
@@ -128,8 +185,12 @@ export function FlameCanvas(props: FlameCanvasProps): JSX.Element {
         surface.outline(box, now.css.text, 1.5);
       }
     }
-    for (const [row, colour] of [[now.hover, now.css.text], [now.current, now.css.accent]] as const) {
-      if (row >= 0 && row < flame.x.length) surface.outline(flameBox(now.index, now.geometry, row), colour, 2);
+    for (const [row, colour] of [
+      [now.hover, now.css.text],
+      [now.current, now.css.accent],
+    ] as const) {
+      if (row >= 0 && row < flame.x.length)
+        surface.outline(flameBox(now.index, now.geometry, row), colour, 2);
     }
   });
 
@@ -157,7 +218,12 @@ export function FlameCanvas(props: FlameCanvasProps): JSX.Element {
     setHover(row);
     const target = sheet();
     if (target) target.style.cursor = row >= 0 ? "pointer" : "";
-    if (row >= 0) app.setTip({ x: event.clientX, y: event.clientY, content: () => <FrameTip index={props.index} row={row} time={props.time} /> });
+    if (row >= 0)
+      app.setTip({
+        x: event.clientX,
+        y: event.clientY,
+        content: () => <FrameTip index={props.index} row={row} time={props.time} />,
+      });
     else app.setTip(null);
   };
   const leave = () => {
@@ -191,7 +257,22 @@ export function FlameCanvas(props: FlameCanvasProps): JSX.Element {
     const name = props.index.flame.names[props.index.flame.name[row]];
     setCurrent(row);
     app.setTip(null);
-    app.setMenu({ x, y, head: name.label, items: [{ label: "Zoom to this frame", key: "↵", run: () => { pickRow(row); props.onZoom(row); } }, ...functionMenu(app, name)] });
+    app.setMenu({
+      x,
+      y,
+      head: name.label,
+      items: [
+        {
+          label: "Zoom to this frame",
+          key: "↵",
+          run: () => {
+            pickRow(row);
+            props.onZoom(row);
+          },
+        },
+        ...functionMenu(app, name),
+      ],
+    });
   };
   const wheel = (event: WheelEvent) => {
     const sideways = event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY);
@@ -217,7 +298,8 @@ export function FlameCanvas(props: FlameCanvasProps): JSX.Element {
     if (!element) return;
     const top = rowTop({ ...geometry(), scrollTop: 0 }, props.index.flame.depth[row]);
     if (top < element.scrollTop) element.scrollTop = top;
-    else if (top + FLAME_ROW > element.scrollTop + element.clientHeight) element.scrollTop = top + FLAME_ROW - element.clientHeight;
+    else if (top + FLAME_ROW > element.scrollTop + element.clientHeight)
+      element.scrollTop = top + FLAME_ROW - element.clientHeight;
   };
   const go = (row: number) => {
     if (row < 0) return;
@@ -226,13 +308,20 @@ export function FlameCanvas(props: FlameCanvasProps): JSX.Element {
     pickRow(row);
     const { flame } = props.index;
     const name = flame.names[flame.name[row]];
-    app.speak(`${name.label}, ${place(name.short, name.line)}, depth ${String(flame.depth[row] + 1)}, total ${duration(flame.w[row])}, ${percent(flame.w[row], flame.total)}, self ${duration(flame.self[row])}`);
+    app.speak(
+      `${name.label}, ${place(name.short, name.line)}, depth ${String(flame.depth[row] + 1)}, total ${duration(flame.w[row])}, ${percent(flame.w[row], flame.total)}, self ${duration(flame.self[row])}`,
+    );
   };
   const keys = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const up = props.upwards ? "child" : "parent";
     const down = props.upwards ? "parent" : "child";
-    const directions: Record<string, "parent" | "child" | "left" | "right"> = { ArrowUp: up, ArrowDown: down, ArrowLeft: "left", ArrowRight: "right" };
+    const directions: Record<string, "parent" | "child" | "left" | "right"> = {
+      ArrowUp: up,
+      ArrowDown: down,
+      ArrowLeft: "left",
+      ArrowRight: "right",
+    };
     if (event.key in directions) go(neighbour(props.index, current(), directions[event.key]));
     else if (event.key === "Enter" && current() >= 0) props.onZoom(current());
     else if ((event.key === "ContextMenu" || (event.key === "F10" && event.shiftKey)) && current() >= 0) {
@@ -253,19 +342,29 @@ export function FlameCanvas(props: FlameCanvasProps): JSX.Element {
         const hits = app.hits();
         if (!hits) return;
         const rows: number[] = [];
-        for (let row = 0; row < flame.x.length; row++) if (hits.has(flame.names[flame.name[row]].function)) rows.push(row);
+        for (let row = 0; row < flame.x.length; row++)
+          if (hits.has(flame.names[flame.name[row]].function)) rows.push(row);
         if (rows.length === 0) return;
         rows.sort((a, b) => flame.w[b] - flame.w[a]);
-        const at = (rows.indexOf(current()) + step + rows.length + (current() < 0 && step < 0 ? 1 : 0)) % rows.length;
+        const at =
+          (rows.indexOf(current()) + step + rows.length + (current() < 0 && step < 0 ? 1 : 0)) % rows.length;
         app.setHitPlace({ at: at + 1, of: rows.length });
         setFocused(true);
         go(rows[at]);
       },
-      zoom: (factor) => { props.onWindow(zoomed(props.window, props.bounds, middle(), factor, SMALLEST)); },
-      pan: (share) => { props.onWindow(panned(props.window, props.bounds, share)); },
-      fit: () => { props.onWindow(props.bounds); },
+      zoom: (factor) => {
+        props.onWindow(zoomed(props.window, props.bounds, middle(), factor, SMALLEST));
+      },
+      pan: (share) => {
+        props.onWindow(panned(props.window, props.bounds, share));
+      },
+      fit: () => {
+        props.onWindow(props.bounds);
+      },
     };
-    onCleanup(() => { app.tabKeys.current = {}; });
+    onCleanup(() => {
+      app.tabKeys.current = {};
+    });
   });
   createEffect(() => {
     // Row numbers are of one answer.
@@ -283,14 +382,30 @@ export function FlameCanvas(props: FlameCanvasProps): JSX.Element {
       role="application"
       aria-roledescription="flame graph"
       aria-label={`${props.label}. Arrow keys move between frames, Enter zooms, T shows a table.`}
-      onScroll={(event) => { setScrollTop(event.currentTarget.scrollTop); }}
+      onScroll={(event) => {
+        setScrollTop(event.currentTarget.scrollTop);
+      }}
       onKeyDown={keys}
       onFocus={() => setFocused(true)}
       onBlur={() => setFocused(false)}
-      onPointerEnter={() => { app.pointerOver.current = "tab"; }}
+      onPointerEnter={() => {
+        app.pointerOver.current = "tab";
+      }}
     >
       <div class="content" style={{ height: `${String(full())}px` }}>
-        <div class="sheet" ref={setSheet} style={{ height: `${String(outer().height)}px` }} onPointerMove={move} onPointerLeave={leave} onPointerDown={down} onPointerUp={up} onPointerCancel={() => { drag = null; }} onContextMenu={menu}>
+        <div
+          class="sheet"
+          ref={setSheet}
+          style={{ height: `${String(outer().height)}px` }}
+          onPointerMove={move}
+          onPointerLeave={leave}
+          onPointerDown={down}
+          onPointerUp={up}
+          onPointerCancel={() => {
+            drag = null;
+          }}
+          onContextMenu={menu}
+        >
           <canvas ref={setBase} aria-hidden="true" />
           <canvas ref={setOver} aria-hidden="true" />
         </div>

@@ -33,16 +33,31 @@ export function FlameTable(props: { index: FlameIndex; onZoom: (row: number) => 
         app.remember(name(row));
         app.store.change({ pick: name(row).function }, "replace");
       }}
-      onOpen={(row) => { props.onZoom(order()[row]); }}
-      onMenu={(row, x, y) => { app.setMenu({ x, y, head: name(row).label, items: functionMenu(app, name(row)) }); }}
+      onOpen={(row) => {
+        props.onZoom(order()[row]);
+      }}
+      onMenu={(row, x, y) => {
+        app.setMenu({ x, y, head: name(row).label, items: functionMenu(app, name(row)) });
+      }}
       rowClass={(row) => ({ hit: app.hits()?.has(name(row).function) ?? false })}
       cells={(row) => (
         <>
-          <span class="cell num" role="gridcell">{flame().depth[order()[row]] + 1}</span>
-          <span class="cell" role="gridcell"><Measure value={flame().w[order()[row]]} whole={flame().total} of="total" /></span>
-          <span class="cell" role="gridcell"><Measure value={flame().self[order()[row]]} whole={flame().total} of="self" /></span>
-          <span class="cell name" role="gridcell"><Swatch name={name(row)} />{name(row).label}</span>
-          <span class="cell muted" role="gridcell" title={name(row).file}>{place(name(row).short, name(row).line)}</span>
+          <span class="cell num" role="gridcell">
+            {flame().depth[order()[row]] + 1}
+          </span>
+          <span class="cell" role="gridcell">
+            <Measure value={flame().w[order()[row]]} whole={flame().total} of="total" />
+          </span>
+          <span class="cell" role="gridcell">
+            <Measure value={flame().self[order()[row]]} whole={flame().total} of="self" />
+          </span>
+          <span class="cell name" role="gridcell">
+            <Swatch name={name(row)} />
+            {name(row).label}
+          </span>
+          <span class="cell muted" role="gridcell" title={name(row).file}>
+            {place(name(row).short, name(row).line)}
+          </span>
         </>
       )}
     />

@@ -60,18 +60,33 @@ export function FlameView(): JSX.Element {
         px: asked().px,
       }),
     );
-  const answer = ask<Flame>(createMemo(() => (width() > 0 ? question(asked().zoom) : null)), { wait: 30 });
+  const answer = ask<Flame>(
+    createMemo(() => (width() > 0 ? question(asked().zoom) : null)),
+    { wait: 30 },
+  );
   const index = createMemo<FlameIndex | null>(() => {
     const flame = answer.data();
     return flame ? indexFlame(flame) : null;
   });
-  createEffect(on(index, (now) => { if (now) for (const name of now.flame.names) app.remember(name); }));
+  createEffect(
+    on(index, (now) => {
+      if (now) for (const name of now.flame.names) app.remember(name);
+    }),
+  );
 
-  const bounds = createMemo<Window>(() => ({ from: 0, to: Math.max(1, index()?.flame.total ?? 1) }), { from: 0, to: 1 }, { equals: (a, b) => a.from === b.from && a.to === b.to });
-  const shown = createMemo<Window>(() => {
-    const now = zoom();
-    return now ? { from: now.x0, to: Math.min(now.x1, Math.max(bounds().to, now.x0 + 1)) } : bounds();
-  }, { from: 0, to: 1 }, { equals: (a, b) => a.from === b.from && a.to === b.to });
+  const bounds = createMemo<Window>(
+    () => ({ from: 0, to: Math.max(1, index()?.flame.total ?? 1) }),
+    { from: 0, to: 1 },
+    { equals: (a, b) => a.from === b.from && a.to === b.to },
+  );
+  const shown = createMemo<Window>(
+    () => {
+      const now = zoom();
+      return now ? { from: now.x0, to: Math.min(now.x1, Math.max(bounds().to, now.x0 + 1)) } : bounds();
+    },
+    { from: 0, to: 1 },
+    { equals: (a, b) => a.from === b.from && a.to === b.to },
+  );
   const crumbs = createMemo(() => {
     const [now, to] = [index(), view().zoom];
     if (!now || !to || inTime()) return [];
@@ -94,37 +109,115 @@ export function FlameView(): JSX.Element {
   const setWindow = (next: Window) => {
     if (inTime()) {
       const all = next.from <= 0 && next.to >= bounds().to && !view().range;
-      store.change({ window: all ? null : [Math.round(next.from + span().from), Math.round(next.to + span().from)] }, "replace");
+      store.change(
+        { window: all ? null : [Math.round(next.from + span().from), Math.round(next.to + span().from)] },
+        "replace",
+      );
       return;
     }
     const whole = next.from <= bounds().from && next.to >= bounds().to;
-    store.change({ zoom: whole ? null : { x0: Math.max(0, Math.round(next.from)), x1: Math.round(next.to), depth: view().zoom?.depth ?? 0 } }, "replace");
+    store.change(
+      {
+        zoom: whole
+          ? null
+          : {
+              x0: Math.max(0, Math.round(next.from)),
+              x1: Math.round(next.to),
+              depth: view().zoom?.depth ?? 0,
+            },
+      },
+      "replace",
+    );
   };
 
   return (
     <div class="view" role="tabpanel" aria-label="Flame graph">
       <div class="bar">
-        <Segment label="Order" value={view().order} options={[["left-heavy", "Left-heavy", "Equal stacks merged, heaviest first"], ["time", "Time order", "One thread, as it happened"]]} choose={(order) => { store.change({ order, inverted: order === "time" ? false : view().inverted }); }} />
+        <Segment
+          label="Order"
+          value={view().order}
+          options={[
+            ["left-heavy", "Left-heavy", "Equal stacks merged, heaviest first"],
+            ["time", "Time order", "One thread, as it happened"],
+          ]}
+          choose={(order) => {
+            store.change({ order, inverted: order === "time" ? false : view().inverted });
+          }}
+        />
         <Show when={view().order === "left-heavy"}>
-          <Segment label="Root" value={view().inverted ? "leaves" : "roots"} options={[["roots", "Callers first"], ["leaves", "Inverted", "Where time was spent at the root, callers above"]]} choose={(to) => { store.change({ inverted: to === "leaves" }); }} />
+          <Segment
+            label="Root"
+            value={view().inverted ? "leaves" : "roots"}
+            options={[
+              ["roots", "Callers first"],
+              ["leaves", "Inverted", "Where time was spent at the root, callers above"],
+            ]}
+            choose={(to) => {
+              store.change({ inverted: to === "leaves" });
+            }}
+          />
         </Show>
-        <Segment label="Direction" value={view().upwards ? "up" : "down"} options={[["down", "Icicle", "Roots at the top"], ["up", "Flame", "Roots at the bottom"]]} choose={(to) => { store.change({ upwards: to === "up" }, "replace"); }} />
-        <Segment label="Frames" value={view().byLine ? "line" : "function"} options={[["function", "Functions"], ["line", "Lines"]]} choose={(to) => { store.change({ byLine: to === "line" }); }} />
+        <Segment
+          label="Direction"
+          value={view().upwards ? "up" : "down"}
+          options={[
+            ["down", "Icicle", "Roots at the top"],
+            ["up", "Flame", "Roots at the bottom"],
+          ]}
+          choose={(to) => {
+            store.change({ upwards: to === "up" }, "replace");
+          }}
+        />
+        <Segment
+          label="Frames"
+          value={view().byLine ? "line" : "function"}
+          options={[
+            ["function", "Functions"],
+            ["line", "Lines"],
+          ]}
+          choose={(to) => {
+            store.change({ byLine: to === "line" });
+          }}
+        />
         <Show when={view().order === "time" && answer.data()}>
           {(flame) => (
-            <select class="select" aria-label="Thread" value={String(flame().thread ?? "")} onChange={(event) => { store.change({ threads: [Number(event.currentTarget.value)], processes: [] }); }}>
-              <For each={store.recording().threads}>{(thread) => <option value={String(thread.id)}>{app.process(thread.process)?.name} – {thread.name}</option>}</For>
+            <select
+              class="select"
+              aria-label="Thread"
+              value={String(flame().thread ?? "")}
+              onChange={(event) => {
+                store.change({ threads: [Number(event.currentTarget.value)], processes: [] });
+              }}
+            >
+              <For each={store.recording().threads}>
+                {(thread) => (
+                  <option value={String(thread.id)}>
+                    {app.process(thread.process)?.name} – {thread.name}
+                  </option>
+                )}
+              </For>
             </select>
           )}
         </Show>
         <Show when={view().zoom && !inTime()} fallback={<span class="spacer" />}>
           <nav class="crumbs" aria-label="Zoomed to">
-            <button onClick={() => { store.change({ zoom: null }); }}>All</button>
+            <button
+              onClick={() => {
+                store.change({ zoom: null });
+              }}
+            >
+              All
+            </button>
             <For each={crumbs().slice(-7)}>
               {(row) => (
                 <>
                   <span aria-hidden="true">›</span>
-                  <button class="clip" onClick={() => { zoomTo(row); }}>
+                  <button
+                    class="clip"
+                    onClick={() => {
+                      zoomTo(row);
+                    }}
+                  >
                     {index()?.flame.names[index()?.flame.name[row] ?? 0]?.label}
                   </button>
                 </>
@@ -133,23 +226,57 @@ export function FlameView(): JSX.Element {
           </nav>
         </Show>
         <Show when={(answer.data()?.omitted ?? 0) > 0}>
-          <span class="muted clip" title="Frames narrower than half a pixel are left out; zoom in to see them">{counted(answer.data()?.omitted ?? 0, "frame")} too thin</span>
+          <span
+            class="muted clip"
+            title="Frames narrower than half a pixel are left out; zoom in to see them"
+          >
+            {counted(answer.data()?.omitted ?? 0, "frame")} too thin
+          </span>
         </Show>
         <label class="muted">
           Colour by{" "}
-          <select class="select" value={view().colour} onChange={(event) => { store.change({ colour: event.currentTarget.value as "package" | "file" | "self" }, "replace"); }}>
+          <select
+            class="select"
+            value={view().colour}
+            onChange={(event) => {
+              store.change({ colour: event.currentTarget.value as "package" | "file" | "self" }, "replace");
+            }}
+          >
             <option value="package">package</option>
             <option value="file">file</option>
             <option value="self">self time</option>
           </select>
         </label>
-        <button class="icon small" classList={{ on: view().asTable }} aria-pressed={view().asTable} title="Table in place of the picture (T)" aria-label="Table in place of the picture" onClick={() => { store.change({ asTable: !view().asTable }, "replace"); }}>
+        <button
+          class="icon small"
+          classList={{ on: view().asTable }}
+          aria-pressed={view().asTable}
+          title="Table in place of the picture (T)"
+          aria-label="Table in place of the picture"
+          onClick={() => {
+            store.change({ asTable: !view().asTable }, "replace");
+          }}
+        >
           <TableIcon />
         </button>
       </div>
       <div class="columns">
         <div class="grow">
-          <Show when={!answer.error()} fallback={<Show when={answer.error()}>{(error) => <Failed error={error()} retry={() => { answer.retry(); }} />}</Show>}>
+          <Show
+            when={!answer.error()}
+            fallback={
+              <Show when={answer.error()}>
+                {(error) => (
+                  <Failed
+                    error={error()}
+                    retry={() => {
+                      answer.retry();
+                    }}
+                  />
+                )}
+              </Show>
+            }
+          >
             <Measurer onWidth={setWidth} />
             <Show when={index()} fallback={<Skeleton shape="flame" />}>
               {(now) => (
@@ -183,7 +310,9 @@ export function FlameView(): JSX.Element {
 function Measurer(props: { onWidth: (width: number) => void }): JSX.Element {
   const [element, setElement] = createSignal<HTMLDivElement>();
   const size = sizeOf(element);
-  createEffect(() => { props.onWidth(size().width); });
+  createEffect(() => {
+    props.onWidth(size().width);
+  });
   return <div ref={setElement} style={{ height: 0 }} />;
 }
 
@@ -193,14 +322,24 @@ function FlameAxis(props: { window: Window; total: number; time: boolean }): JSX
   const [canvas, setCanvas] = createSignal<HTMLCanvasElement>();
   const size = sizeOf(host);
   const origin = () => (props.time ? (app.store.view().range?.[0] ?? app.store.recording().range.start) : 0);
-  const scene = createMemo(() => ({ window: props.window, total: props.total, time: props.time, origin: origin(), css: themeColours().css }));
+  const scene = createMemo(() => ({
+    window: props.window,
+    total: props.total,
+    time: props.time,
+    origin: origin(),
+    css: themeColours().css,
+  }));
   painted(canvas, size, scene, (surface, now) => {
     const { step, values } = ticks(now.window, surface.width, 120);
     for (const value of values) {
       const x = toPixel(now.window, surface.width, value);
       surface.line(x, surface.height - 5, x, surface.height, now.css.muted);
       if (x > surface.width - 60) continue;
-      const text = now.time ? instant(value + now.origin, step) : value === 0 ? "0" : `${instant(value, step)}  ${percent(value, now.total)}`;
+      const text = now.time
+        ? instant(value + now.origin, step)
+        : value === 0
+          ? "0"
+          : `${instant(value, step)}  ${percent(value, now.total)}`;
       surface.text(text, x + 4, surface.height / 2 - 1, now.css.muted, FONT_SMALL);
     }
   });

@@ -1,5 +1,15 @@
 /** All functions, sorted by the server, loaded as they come in sight. */
-import { batch, createEffect, createMemo, createSignal, on, onCleanup, onMount, Show, type JSX } from "solid-js";
+import {
+  batch,
+  createEffect,
+  createMemo,
+  createSignal,
+  on,
+  onCleanup,
+  onMount,
+  Show,
+  type JSX,
+} from "solid-js";
 import { STATE_NAMES, type ByState, type FunctionName, type Functions } from "../api/types.ts";
 import { get } from "../api/client.ts";
 import { path, query } from "../api/query.ts";
@@ -18,8 +28,11 @@ export function FunctionsView(): JSX.Element {
   const { store } = app;
   const { view } = store;
   const [onlyHits, setOnlyHits] = createSignal(false);
-  const base = createMemo(() => query({ sort: view().sort, desc: view().descending ? 1 : "0", match: onlyHits() ? view().search : "" }));
-  const pageQuestion = (page: number) => path("functions", store.filter(), base(), query({ offset: page * PAGE, limit: PAGE }));
+  const base = createMemo(() =>
+    query({ sort: view().sort, desc: view().descending ? 1 : "0", match: onlyHits() ? view().search : "" }),
+  );
+  const pageQuestion = (page: number) =>
+    path("functions", store.filter(), base(), query({ offset: page * PAGE, limit: PAGE }));
   const first = ask<Functions>(createMemo(() => pageQuestion(0)));
   /** Pages behind the first, of the same question. */
   const [pages, setPages] = createSignal<ReadonlyMap<number, Functions>>(new Map());
@@ -37,7 +50,9 @@ export function FunctionsView(): JSX.Element {
       });
     }),
   );
-  onCleanup(() => { abort.abort(); });
+  onCleanup(() => {
+    abort.abort();
+  });
 
   const load = async (page: number): Promise<void> => {
     if (pages().has(page)) return;
@@ -52,7 +67,8 @@ export function FunctionsView(): JSX.Element {
   };
   const seen = (from: number, end: number) => {
     if (!first.data() || first.loading()) return;
-    for (let page = Math.floor(from / PAGE); page * PAGE < end; page++) if (!pages().has(page)) loadQuietly(page);
+    for (let page = Math.floor(from / PAGE); page * PAGE < end; page++)
+      if (!pages().has(page)) loadQuietly(page);
   };
 
   const at = (row: number): { table: Functions; i: number } | null => {
@@ -64,14 +80,27 @@ export function FunctionsView(): JSX.Element {
     const place = at(row);
     if (!place) return null;
     const { table, i } = place;
-    return { function: table.function[i], label: table.label[i], file: table.file[i], short: table.short[i], line: table.line[i], kind: table.kind[i], package: table.package[i], own: table.own[i] };
+    return {
+      function: table.function[i],
+      label: table.label[i],
+      file: table.file[i],
+      short: table.short[i],
+      line: table.line[i],
+      kind: table.kind[i],
+      package: table.package[i],
+      own: table.own[i],
+    };
   };
   const states = (row: number): ByState<number> => {
     const place = at(row);
-    return Object.fromEntries(STATE_NAMES.map((name) => [name, place?.table.states[name][place.i] ?? 0])) as ByState<number>;
+    return Object.fromEntries(
+      STATE_NAMES.map((name) => [name, place?.table.states[name][place.i] ?? 0]),
+    ) as ByState<number>;
   };
   /** The largest self time that is known: a full bar. */
-  const mostSelf = createMemo(() => [...pages().values()].reduce((most, table) => table.self.reduce((a, b) => Math.max(a, b), most), 0));
+  const mostSelf = createMemo(() =>
+    [...pages().values()].reduce((most, table) => table.self.reduce((a, b) => Math.max(a, b), most), 0),
+  );
   const choose = (row: number) => {
     setCurrent(row);
     const name = nameAt(row);
@@ -80,9 +109,13 @@ export function FunctionsView(): JSX.Element {
     store.change({ pick: name.function }, "replace");
   };
   const sortBy = (sort: Sort) => () => {
-    store.change(view().sort === sort ? { descending: !view().descending } : { sort, descending: sort !== "name" }, "replace");
+    store.change(
+      view().sort === sort ? { descending: !view().descending } : { sort, descending: sort !== "name" },
+      "replace",
+    );
   };
-  const sorted = (sort: Sort) => (view().sort === sort ? (view().descending ? "descending" : "ascending") : null);
+  const sorted = (sort: Sort) =>
+    view().sort === sort ? (view().descending ? "descending" : "ascending") : null;
 
   const cycle = async (step: 1 | -1): Promise<void> => {
     const hits = app.hits();
@@ -101,8 +134,14 @@ export function FunctionsView(): JSX.Element {
     }
   };
   onMount(() => {
-    app.tabKeys.current = { cycle: (step) => { cycle(step).catch(() => undefined); } };
-    onCleanup(() => { app.tabKeys.current = {}; });
+    app.tabKeys.current = {
+      cycle: (step) => {
+        cycle(step).catch(() => undefined);
+      },
+    };
+    onCleanup(() => {
+      app.tabKeys.current = {};
+    });
   });
 
   return (
@@ -115,22 +154,68 @@ export function FunctionsView(): JSX.Element {
           </button>
         </Show>
         <span class="spacer" />
-        <Show when={first.data()}>{(data) => <span class="muted">{counted(data().count, "sample")}, {duration(data().total)}</span>}</Show>
+        <Show when={first.data()}>
+          {(data) => (
+            <span class="muted">
+              {counted(data().count, "sample")}, {duration(data().total)}
+            </span>
+          )}
+        </Show>
       </div>
       <div class="columns">
         <div class="grow" classList={{ stale: first.loading() && first.data() !== undefined }}>
-          <Show when={!first.error()} fallback={<Show when={first.error()}>{(error) => <Failed error={error()} retry={() => { first.retry(); }} />}</Show>}>
+          <Show
+            when={!first.error()}
+            fallback={
+              <Show when={first.error()}>
+                {(error) => (
+                  <Failed
+                    error={error()}
+                    retry={() => {
+                      first.retry();
+                    }}
+                  />
+                )}
+              </Show>
+            }
+          >
             <Show when={first.data()} fallback={<Skeleton shape="rows" />}>
               {(data) => (
-                <Show when={data().empty === null && data().rows > 0} fallback={<Empty why={data().empty ?? "No function matches the search."} />}>
+                <Show
+                  when={data().empty === null && data().rows > 0}
+                  fallback={<Empty why={data().empty ?? "No function matches the search."} />}
+                >
                   <Table
                     label="Functions"
                     columns={[
-                      { title: "Self", hint: "Time with this function innermost; a full bar is the largest", width: "clamp(166px, 13vw, 280px)", number: true, sorted: sorted("self"), sort: sortBy("self") },
-                      { title: "Total", hint: "Time with this function anywhere on the stack", width: "clamp(166px, 13vw, 280px)", number: true, sorted: sorted("total"), sort: sortBy("total") },
-                      { title: "State of self", hint: "What the thread was doing in the self time", width: "clamp(70px, 7vw, 150px)" },
+                      {
+                        title: "Self",
+                        hint: "Time with this function innermost; a full bar is the largest",
+                        width: "clamp(166px, 13vw, 280px)",
+                        number: true,
+                        sorted: sorted("self"),
+                        sort: sortBy("self"),
+                      },
+                      {
+                        title: "Total",
+                        hint: "Time with this function anywhere on the stack",
+                        width: "clamp(166px, 13vw, 280px)",
+                        number: true,
+                        sorted: sorted("total"),
+                        sort: sortBy("total"),
+                      },
+                      {
+                        title: "State of self",
+                        hint: "What the thread was doing in the self time",
+                        width: "clamp(70px, 7vw, 150px)",
+                      },
                       { title: "Samples", width: "64px", number: true },
-                      { title: "Function", width: "minmax(160px, 2fr)", sorted: sorted("name"), sort: sortBy("name") },
+                      {
+                        title: "Function",
+                        width: "minmax(160px, 2fr)",
+                        sorted: sorted("name"),
+                        sort: sortBy("name"),
+                      },
                       { title: "Package", width: "minmax(60px, 0.7fr)" },
                       { title: "File", width: "minmax(100px, 1.2fr)" },
                     ]}
@@ -152,16 +237,49 @@ export function FunctionsView(): JSX.Element {
                       return { hit: name !== null && (app.hits()?.has(name.function) ?? false) };
                     }}
                     cells={(row) => (
-                      <Show when={nameAt(row)} fallback={<span class="cell muted" role="gridcell">…</span>}>
+                      <Show
+                        when={nameAt(row)}
+                        fallback={
+                          <span class="cell muted" role="gridcell">
+                            …
+                          </span>
+                        }
+                      >
                         {(name) => (
                           <>
-                            <span class="cell" role="gridcell"><Measure value={at(row)?.table.self[row % PAGE] ?? 0} whole={data().total} most={mostSelf()} of="self" /></span>
-                            <span class="cell" role="gridcell"><Measure value={at(row)?.table.totalWeight[row % PAGE] ?? 0} whole={data().total} of="total" /></span>
-                            <span class="cell" role="gridcell"><Split states={states(row)} /></span>
-                            <span class="cell num muted" role="gridcell">{(at(row)?.table.selfCount[row % PAGE] ?? 0) > 0 ? count(at(row)?.table.selfCount[row % PAGE] ?? 0) : "–"}</span>
-                            <span class="cell name" role="gridcell"><Swatch name={name()} />{name().label}</span>
-                            <span class="cell muted" role="gridcell">{name().package}</span>
-                            <span class="cell muted" role="gridcell" title={name().file}>{place(name().short, name().line)}</span>
+                            <span class="cell" role="gridcell">
+                              <Measure
+                                value={at(row)?.table.self[row % PAGE] ?? 0}
+                                whole={data().total}
+                                most={mostSelf()}
+                                of="self"
+                              />
+                            </span>
+                            <span class="cell" role="gridcell">
+                              <Measure
+                                value={at(row)?.table.totalWeight[row % PAGE] ?? 0}
+                                whole={data().total}
+                                of="total"
+                              />
+                            </span>
+                            <span class="cell" role="gridcell">
+                              <Split states={states(row)} />
+                            </span>
+                            <span class="cell num muted" role="gridcell">
+                              {(at(row)?.table.selfCount[row % PAGE] ?? 0) > 0
+                                ? count(at(row)?.table.selfCount[row % PAGE] ?? 0)
+                                : "–"}
+                            </span>
+                            <span class="cell name" role="gridcell">
+                              <Swatch name={name()} />
+                              {name().label}
+                            </span>
+                            <span class="cell muted" role="gridcell">
+                              {name().package}
+                            </span>
+                            <span class="cell muted" role="gridcell" title={name().file}>
+                              {place(name().short, name().line)}
+                            </span>
                           </>
                         )}
                       </Show>

@@ -11,8 +11,12 @@ export function InfoView(): JSX.Element {
   const info = () => recording().info;
   const length = () => recording().range.end - recording().range.start;
   const started = createMemo(() => {
-    const millis = Number(BigInt(/^\d+$/.test(info().unixStartNanos) ? info().unixStartNanos : "0") / 1_000_000n);
-    return millis > 0 ? new Date(millis).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" }) : "unknown";
+    const millis = Number(
+      BigInt(/^\d+$/.test(info().unixStartNanos) ? info().unixStartNanos : "0") / 1_000_000n,
+    );
+    return millis > 0
+      ? new Date(millis).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" })
+      : "unknown";
   });
   const lost = () => recording().losses.reduce((sum, loss) => sum + loss.count, 0);
   const overhead = () => recording().overhead;
@@ -32,7 +36,9 @@ export function InfoView(): JSX.Element {
               <dt>Length</dt>
               <dd>{duration(length())}</dd>
               <dt>Samples</dt>
-              <dd>{count(recording().samples)}, one a thread every {duration(info().intervalNanos)}</dd>
+              <dd>
+                {count(recording().samples)}, one a thread every {duration(info().intervalNanos)}
+              </dd>
               <dt>Functions</dt>
               <dd>{count(recording().functions)}</dd>
               <Show when={recording().tasks > 0}>
@@ -40,9 +46,13 @@ export function InfoView(): JSX.Element {
                 <dd>{count(recording().tasks)}</dd>
               </Show>
               <dt>Machine</dt>
-              <dd>{info().host}, {info().system}, {counted(info().cpus, "CPU")}</dd>
+              <dd>
+                {info().host}, {info().system}, {counted(info().cpus, "CPU")}
+              </dd>
               <dt>Recorded by</dt>
-              <dd>sondage {info().writer}, {info().engine} engine</dd>
+              <dd>
+                sondage {info().writer}, {info().engine} engine
+              </dd>
               <For each={info().labels}>
                 {(label) => (
                   <>
@@ -59,7 +69,10 @@ export function InfoView(): JSX.Element {
               <p>{recording().recovered}</p>
             </Show>
             <Show when={lost() > 0} fallback={<p>Nothing: no sample was lost or rejected.</p>}>
-              <p>{counted(lost(), "sample")} lost or rejected, {percent(lost(), lost() + recording().samples)} of all.</p>
+              <p>
+                {counted(lost(), "sample")} lost or rejected, {percent(lost(), lost() + recording().samples)}{" "}
+                of all.
+              </p>
               <table>
                 <thead>
                   <tr>
@@ -86,13 +99,19 @@ export function InfoView(): JSX.Element {
             <h2>What it cost</h2>
             <dl>
               <dt>Profiler's CPU</dt>
-              <dd>{duration(overhead().ownCpuNanos)}, {percent(overhead().ownCpuNanos, length())} of one CPU</dd>
+              <dd>
+                {duration(overhead().ownCpuNanos)}, {percent(overhead().ownCpuNanos, length())} of one CPU
+              </dd>
               <dt>Wake-ups</dt>
               <dd>{count(overhead().ticks)}</dd>
               <dt>Stacks read</dt>
               <dd>{count(overhead().reads)}</dd>
               <dt>Threads stopped</dt>
-              <dd>{overhead().stops === 0 ? "never" : `${counted(overhead().stops, "time")}, for microseconds each`}</dd>
+              <dd>
+                {overhead().stops === 0
+                  ? "never"
+                  : `${counted(overhead().stops, "time")}, for microseconds each`}
+              </dd>
             </dl>
           </section>
           <section class="card wide">
@@ -112,12 +131,25 @@ export function InfoView(): JSX.Element {
                 <For each={recording().threads}>
                   {(thread) => (
                     <tr>
-                      <td title={app.process(thread.process)?.command}>{app.process(thread.process)?.name} <span class="muted">{app.process(thread.process)?.pid}</span></td>
-                      <td>{thread.name} <span class="muted">{thread.tid}</span></td>
+                      <td title={app.process(thread.process)?.command}>
+                        {app.process(thread.process)?.name}{" "}
+                        <span class="muted">{app.process(thread.process)?.pid}</span>
+                      </td>
+                      <td>
+                        {thread.name} <span class="muted">{thread.tid}</span>
+                      </td>
                       <td class="num">{count(thread.count)}</td>
-                      <For each={STATE_NAMES}>{(name) => <td class="num" classList={{ muted: thread.weights[name] === 0 }}>{thread.weights[name] > 0 ? duration(thread.weights[name]) : "–"}</td>}</For>
+                      <For each={STATE_NAMES}>
+                        {(name) => (
+                          <td class="num" classList={{ muted: thread.weights[name] === 0 }}>
+                            {thread.weights[name] > 0 ? duration(thread.weights[name]) : "–"}
+                          </td>
+                        )}
+                      </For>
                       <td class="num">{thread.gil > 0 ? duration(thread.gil) : "–"}</td>
-                      <td><Split states={thread.weights} /></td>
+                      <td>
+                        <Split states={thread.weights} />
+                      </td>
                     </tr>
                   )}
                 </For>
@@ -132,8 +164,12 @@ export function InfoView(): JSX.Element {
                   <For each={recording().messages}>
                     {(message) => (
                       <tr>
-                        <td class="num" style={{ width: "90px" }}>{instant(message.time, 1e6)}</td>
-                        <td style={{ width: "80px" }} class="muted">{message.level}</td>
+                        <td class="num" style={{ width: "90px" }}>
+                          {instant(message.time, 1e6)}
+                        </td>
+                        <td style={{ width: "80px" }} class="muted">
+                          {message.level}
+                        </td>
                         <td>{message.text}</td>
                       </tr>
                     )}

@@ -12,7 +12,12 @@ export function Search(): JSX.Element {
   let timer = 0;
   // A search set elsewhere (undo, menu, link) shows in the field.
   const search = createMemo(() => view().search);
-  createEffect(on(search, (now) => { if (now !== text()) setText(now); app.setHitPlace(null); }));
+  createEffect(
+    on(search, (now) => {
+      if (now !== text()) setText(now);
+      app.setHitPlace(null);
+    }),
+  );
   const typed = (value: string) => {
     setText(value);
     clearTimeout(timer);
@@ -35,13 +40,51 @@ export function Search(): JSX.Element {
   return (
     <div class="search" role="search" classList={{ bad: Boolean(answer()?.error) }}>
       <SearchIcon />
-      <input id="search" type="text" spellcheck={false} autocomplete="off" placeholder="Search functions and files (regex)" aria-label="Search functions and files, a regular expression" aria-describedby="search-found" value={text()} onInput={(event) => { typed(event.currentTarget.value); }} onKeyDown={keys} />
+      <input
+        id="search"
+        type="text"
+        spellcheck={false}
+        autocomplete="off"
+        placeholder="Search functions and files (regex)"
+        aria-label="Search functions and files, a regular expression"
+        aria-describedby="search-found"
+        value={text()}
+        onInput={(event) => {
+          typed(event.currentTarget.value);
+        }}
+        onKeyDown={keys}
+      />
       <span class="found" id="search-found" role="status">
-        <Show when={answer()} fallback={<Show when={text() === ""}><kbd>/</kbd></Show>}>
+        <Show
+          when={answer()}
+          fallback={
+            <Show when={text() === ""}>
+              <kbd>/</kbd>
+            </Show>
+          }
+        >
           {(now) => (
-            <Show when={now().error === null} fallback={<span style={{ color: "var(--bad)" }} title={now().error ?? ""}>not a valid expression</span>}>
-              <Show when={app.hitPlace()} fallback={<><b>{count(now().matches)}</b> {now().matches === 1 ? "hit" : "hits"}</>}>
-                {(place) => <><b>{place().at}</b> of {place().of}</>}
+            <Show
+              when={now().error === null}
+              fallback={
+                <span style={{ color: "var(--bad)" }} title={now().error ?? ""}>
+                  not a valid expression
+                </span>
+              }
+            >
+              <Show
+                when={app.hitPlace()}
+                fallback={
+                  <>
+                    <b>{count(now().matches)}</b> {now().matches === 1 ? "hit" : "hits"}
+                  </>
+                }
+              >
+                {(place) => (
+                  <>
+                    <b>{place().at}</b> of {place().of}
+                  </>
+                )}
               </Show>
               {", "}
               {percent(now().weight, now().total)}
@@ -50,10 +93,44 @@ export function Search(): JSX.Element {
         </Show>
       </span>
       <Show when={text() !== ""}>
-        <button class="icon small" title="Hit before (Shift+Enter)" aria-label="Hit before" onClick={() => app.tabKeys.current.cycle?.(-1)}><UpIcon /></button>
-        <button class="icon small" title="Next hit (Enter)" aria-label="Next hit" onClick={() => app.tabKeys.current.cycle?.(1)}><DownIcon /></button>
-        <button class="icon small" classList={{ on: view().only }} aria-pressed={view().only} title="Narrow everything to stacks that match (Alt+Enter)" aria-label="Narrow to stacks that match" onClick={() => { store.change({ only: !view().only }); }}><FunnelIcon /></button>
-        <button class="icon small" title="Clear the search" aria-label="Clear the search" onClick={() => { typed(""); }}><CloseIcon /></button>
+        <button
+          class="icon small"
+          title="Hit before (Shift+Enter)"
+          aria-label="Hit before"
+          onClick={() => app.tabKeys.current.cycle?.(-1)}
+        >
+          <UpIcon />
+        </button>
+        <button
+          class="icon small"
+          title="Next hit (Enter)"
+          aria-label="Next hit"
+          onClick={() => app.tabKeys.current.cycle?.(1)}
+        >
+          <DownIcon />
+        </button>
+        <button
+          class="icon small"
+          classList={{ on: view().only }}
+          aria-pressed={view().only}
+          title="Narrow everything to stacks that match (Alt+Enter)"
+          aria-label="Narrow to stacks that match"
+          onClick={() => {
+            store.change({ only: !view().only });
+          }}
+        >
+          <FunnelIcon />
+        </button>
+        <button
+          class="icon small"
+          title="Clear the search"
+          aria-label="Clear the search"
+          onClick={() => {
+            typed("");
+          }}
+        >
+          <CloseIcon />
+        </button>
       </Show>
     </div>
   );

@@ -42,49 +42,104 @@ export function Table(props: TableProps): JSX.Element {
   const [scrollTop, setScrollTop] = createSignal(0);
   const size = sizeOf(body);
   const seen = createMemo(() => visibleRows(props.rows, TABLE_ROW, scrollTop(), size().height));
-  const list = createMemo(() => Array.from({ length: seen().end - seen().first }, (_, i) => seen().first + i));
-  createEffect(() => { props.onSeen?.(seen().first, seen().end); });
+  const list = createMemo(() =>
+    Array.from({ length: seen().end - seen().first }, (_, i) => seen().first + i),
+  );
+  createEffect(() => {
+    props.onSeen?.(seen().first, seen().end);
+  });
   const bring = (row: number) => {
     const element = body();
-    if (element && row >= 0) element.scrollTop = scrollTo(row, TABLE_ROW, element.scrollTop, element.clientHeight - HEAD);
+    if (element && row >= 0)
+      element.scrollTop = scrollTo(row, TABLE_ROW, element.scrollTop, element.clientHeight - HEAD);
   };
-  createEffect(on([() => props.current, () => props.reveal], ([row]) => { bring(row); }, { defer: true }));
+  createEffect(
+    on(
+      [() => props.current, () => props.reveal],
+      ([row]) => {
+        bring(row);
+      },
+      { defer: true },
+    ),
+  );
 
   const keys = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const page = Math.max(1, Math.floor(size().height / TABLE_ROW) - 1);
-    const moves: Record<string, number> = { ArrowDown: props.current + 1, ArrowUp: props.current - 1, PageDown: props.current + page, PageUp: props.current - page, Home: 0, End: props.rows - 1 };
+    const moves: Record<string, number> = {
+      ArrowDown: props.current + 1,
+      ArrowUp: props.current - 1,
+      PageDown: props.current + page,
+      PageUp: props.current - page,
+      Home: 0,
+      End: props.rows - 1,
+    };
     if (event.key in moves) props.onCurrent(Math.max(0, Math.min(props.rows - 1, moves[event.key])));
-    else if (props.onKey?.(event, props.current)) void 0;
-    else if (event.key === "Enter" && props.current >= 0) props.onOpen?.(props.current);
+    else if (props.onKey?.(event, props.current) === true) {
+      // The view took it.
+    } else if (event.key === "Enter" && props.current >= 0) props.onOpen?.(props.current);
     else if (event.key === "ContextMenu" || (event.key === "F10" && event.shiftKey)) {
       const box = body()?.getBoundingClientRect();
-      props.onMenu?.(props.current, (box?.left ?? 0) + 60, (box?.top ?? 0) + HEAD + (props.current + 1) * TABLE_ROW - scrollTop());
+      props.onMenu?.(
+        props.current,
+        (box?.left ?? 0) + 60,
+        (box?.top ?? 0) + HEAD + (props.current + 1) * TABLE_ROW - scrollTop(),
+      );
     } else return;
     event.preventDefault();
     event.stopPropagation();
   };
   const id = `table-${String(Math.round(Math.random() * 1e9))}`;
   return (
-    <div class="table" style={{ "--columns": props.columns.map((column) => column.width).join(" ") }} onPointerEnter={() => { app.pointerOver.current = "tab"; }}>
-      <div class="body" role={props.tree ? "treegrid" : "grid"} aria-label={props.label} aria-rowcount={props.rows + 1} ref={setBody} tabIndex={0} aria-activedescendant={props.current >= 0 ? `${id}-${String(props.current)}` : undefined} onScroll={(event) => { setScrollTop(event.currentTarget.scrollTop); }} onKeyDown={keys} onFocus={(event) => { if (event.target === event.currentTarget && props.current < 0 && props.rows > 0) props.onCurrent(0); }}>
-      <div class="headrow" role="row" aria-rowindex={1}>
-        <For each={props.columns}>
-          {(column) => (
-            <span role="columnheader" class="clip" classList={{ num: column.number ?? false }} aria-sort={column.sorted ?? undefined} title={column.hint}>
-              {column.sort ? (
-                <button onClick={() => column.sort?.()}>
-                  {column.title}
-                  {column.sorted === "descending" ? " ↓" : column.sorted === "ascending" ? " ↑" : ""}
-                </button>
-              ) : (
-                column.title
-              )}
-            </span>
-          )}
-        </For>
-      </div>
-        <div role="rowgroup" style={{ height: `${String(props.rows * TABLE_ROW + 8)}px`, position: "relative" }}>
+    <div
+      class="table"
+      style={{ "--columns": props.columns.map((column) => column.width).join(" ") }}
+      onPointerEnter={() => {
+        app.pointerOver.current = "tab";
+      }}
+    >
+      <div
+        class="body"
+        role={props.tree ? "treegrid" : "grid"}
+        aria-label={props.label}
+        aria-rowcount={props.rows + 1}
+        ref={setBody}
+        tabIndex={0}
+        aria-activedescendant={props.current >= 0 ? `${id}-${String(props.current)}` : undefined}
+        onScroll={(event) => {
+          setScrollTop(event.currentTarget.scrollTop);
+        }}
+        onKeyDown={keys}
+        onFocus={(event) => {
+          if (event.target === event.currentTarget && props.current < 0 && props.rows > 0) props.onCurrent(0);
+        }}
+      >
+        <div class="headrow" role="row" aria-rowindex={1}>
+          <For each={props.columns}>
+            {(column) => (
+              <span
+                role="columnheader"
+                class="clip"
+                classList={{ num: column.number ?? false }}
+                aria-sort={column.sorted ?? undefined}
+                title={column.hint}
+              >
+                {column.sort ? (
+                  <button onClick={() => column.sort?.()}>
+                    {column.title}
+                    {column.sorted === "descending" ? " ↓" : column.sorted === "ascending" ? " ↑" : ""}
+                  </button>
+                ) : (
+                  column.title
+                )}
+              </span>
+            )}
+          </For>
+        </div>
+        <div
+          role="rowgroup"
+          style={{ height: `${String(props.rows * TABLE_ROW + 8)}px`, position: "relative" }}
+        >
           <For each={list()}>
             {(row) => (
               <div
@@ -96,7 +151,9 @@ export function Table(props: TableProps): JSX.Element {
                 classList={{ current: row === props.current, ...props.rowClass?.(row) }}
                 {...props.rowAria?.(row)}
                 style={{ top: `${String(row * TABLE_ROW)}px` }}
-                onPointerDown={(event) => { if (event.button === 0) props.onCurrent(row); }}
+                onPointerDown={(event) => {
+                  if (event.button === 0) props.onCurrent(row);
+                }}
                 onDblClick={() => props.onOpen?.(row)}
                 onContextMenu={(event) => {
                   event.preventDefault();

@@ -30,13 +30,25 @@ export function TimelinePanel(props: { height: number; lanesHeight: (height: num
   const middle = () => hover() ?? (timeline.window().from + timeline.window().to) / 2;
   onMount(() => {
     app.timelineKeys.current = {
-      zoom: (factor) => { timeline.zoomAt(middle(), factor); },
-      pan: (share) => { timeline.pan(share); },
-      fit: () => { timeline.fit(); },
-      zoomToSelection: () => { timeline.zoomToSelection(); },
-      selectWindow: () => { timeline.selectWindow(); },
+      zoom: (factor) => {
+        timeline.zoomAt(middle(), factor);
+      },
+      pan: (share) => {
+        timeline.pan(share);
+      },
+      fit: () => {
+        timeline.fit();
+      },
+      zoomToSelection: () => {
+        timeline.zoomToSelection();
+      },
+      selectWindow: () => {
+        timeline.selectWindow();
+      },
     };
-    const over = () => { app.pointerOver.current = "timeline"; };
+    const over = () => {
+      app.pointerOver.current = "timeline";
+    };
     host()?.addEventListener("pointerenter", over);
     onCleanup(() => host()?.removeEventListener("pointerenter", over));
   });
@@ -49,21 +61,41 @@ export function TimelinePanel(props: { height: number; lanesHeight: (height: num
     const out = { cpu: 0, runnable: 0, "gil-wait": 0, disk: 0, unknown: 0, blocked: 0 };
     const { threads, processes } = view();
     for (const thread of store.recording().threads) {
-      if (threads.length + processes.length > 0 && !threads.includes(thread.id) && !processes.includes(thread.process)) continue;
+      if (
+        threads.length + processes.length > 0 &&
+        !threads.includes(thread.id) &&
+        !processes.includes(thread.process)
+      )
+        continue;
       for (const name of STATE_NAMES) out[name] += thread.weights[name];
     }
     return out;
   });
 
   const curves = (event: MouseEvent) => {
-    const all = new Map(store.recording().processes.flatMap((process) => tracksOf(store.recording().counters, process.id)).map((track) => [track.key, track.label]));
+    const all = new Map(
+      store
+        .recording()
+        .processes.flatMap((process) => tracksOf(store.recording().counters, process.id))
+        .map((track) => [track.key, track.label]),
+    );
     const items: MenuItem[] = [...all].map(([key, label]) => ({
       label,
       checked: timeline.tracks().includes(key),
-      run: () => { store.change({ tracks: toggled(timeline.tracks(), key) }, "replace"); },
+      run: () => {
+        store.change({ tracks: toggled(timeline.tracks(), key) }, "replace");
+      },
     }));
     const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
-    app.setMenu({ x: box.left, y: box.bottom, head: "Curves under each process", items: items.length > 0 ? items : [{ label: "This recording has no curves", disabled: true, run: () => undefined }] });
+    app.setMenu({
+      x: box.left,
+      y: box.bottom,
+      head: "Curves under each process",
+      items:
+        items.length > 0
+          ? items
+          : [{ label: "This recording has no curves", disabled: true, run: () => undefined }],
+    });
   };
 
   const inset = () => {
@@ -72,7 +104,12 @@ export function TimelinePanel(props: { height: number; lanesHeight: (height: num
   };
 
   return (
-    <section class="timeline" aria-label="Timeline" ref={setHost} style={{ height: `${String(props.height)}px` }}>
+    <section
+      class="timeline"
+      aria-label="Timeline"
+      ref={setHost}
+      style={{ height: `${String(props.height)}px` }}
+    >
       <div class="corner first">
         <strong>Timeline</strong>
         <span class="spacer" />
@@ -82,13 +119,17 @@ export function TimelinePanel(props: { height: number; lanesHeight: (height: num
       </div>
       <div class="legend">
         <div class="states" role="group" aria-label="States that count">
-          <For each={STATE_NAMES.filter((name) => totals()[name] > 0 || name === "cpu" || name === "gil-wait")}>
+          <For
+            each={STATE_NAMES.filter((name) => totals()[name] > 0 || name === "cpu" || name === "gil-wait")}
+          >
             {(name) => (
               <button
                 class="state"
                 aria-pressed={app.states().has(name)}
                 title={`${app.states().has(name) ? "Leave out" : "Include"} time ${STATE_LABELS[name]}; Alt+click: only this`}
-                onClick={(event) => { store.change({ states: event.altKey ? [name] : toggledState(view().states, name) }); }}
+                onClick={(event) => {
+                  store.change({ states: event.altKey ? [name] : toggledState(view().states, name) });
+                }}
               >
                 <StateSwatch state={name} />
                 <span class="name">{STATE_LABELS[name]}</span>
@@ -96,7 +137,14 @@ export function TimelinePanel(props: { height: number; lanesHeight: (height: num
               </button>
             )}
           </For>
-          <button class="state" aria-pressed={view().gil} title="Only samples whose thread held the GIL" onClick={() => { store.change({ gil: !view().gil }); }}>
+          <button
+            class="state"
+            aria-pressed={view().gil}
+            title="Only samples whose thread held the GIL"
+            onClick={() => {
+              store.change({ gil: !view().gil });
+            }}
+          >
             <span style={{ color: view().gil ? "var(--accent)" : "var(--muted)", display: "inline-flex" }}>
               <FunnelIcon />
             </span>
@@ -105,13 +153,35 @@ export function TimelinePanel(props: { height: number; lanesHeight: (height: num
         </div>
         <span class="spacer" />
         <div class="group">
-          <button class="icon small" title="Zoom in (W)" aria-label="Zoom in" onClick={() => { timeline.zoomAt(middle(), 0.5); }}>
+          <button
+            class="icon small"
+            title="Zoom in (W)"
+            aria-label="Zoom in"
+            onClick={() => {
+              timeline.zoomAt(middle(), 0.5);
+            }}
+          >
             <PlusIcon />
           </button>
-          <button class="icon small" title="Zoom out (S)" aria-label="Zoom out" onClick={() => { timeline.zoomAt(middle(), 2); }}>
+          <button
+            class="icon small"
+            title="Zoom out (S)"
+            aria-label="Zoom out"
+            onClick={() => {
+              timeline.zoomAt(middle(), 2);
+            }}
+          >
             <MinusIcon />
           </button>
-          <button class="icon small" title="Show the whole recording (F)" aria-label="Show the whole recording" disabled={view().window === null} onClick={() => { timeline.fit(); }}>
+          <button
+            class="icon small"
+            title="Show the whole recording (F)"
+            aria-label="Show the whole recording"
+            disabled={view().window === null}
+            onClick={() => {
+              timeline.fit();
+            }}
+          >
             <FitIcon />
           </button>
         </div>
@@ -128,9 +198,29 @@ export function TimelinePanel(props: { height: number; lanesHeight: (height: num
         <span>{view().window ? duration(timeline.window().to - timeline.window().from) : "all"}</span>
       </div>
       <Axis timeline={timeline} hover={hover} draft={draft} inset={inset()} />
-      <Show when={!(timeline.overview.error() && !timeline.overview.data())} fallback={<div class="lanes"><Failed error={timeline.overview.error() ?? neverError()} retry={() => { timeline.overview.retry(); }} /></div>}>
+      <Show
+        when={!(timeline.overview.error() && !timeline.overview.data())}
+        fallback={
+          <div class="lanes">
+            <Failed
+              error={timeline.overview.error() ?? neverError()}
+              retry={() => {
+                timeline.overview.retry();
+              }}
+            />
+          </div>
+        }
+      >
         <Show when={!view().asTable} fallback={<LaneTable timeline={timeline} />}>
-          <TimelineLanes timeline={timeline} setWidth={setWidth} setInSight={setInSight} hover={hover} setHover={setHover} draft={draft} setDraft={setDraft} />
+          <TimelineLanes
+            timeline={timeline}
+            setWidth={setWidth}
+            setInSight={setInSight}
+            hover={hover}
+            setHover={setHover}
+            draft={draft}
+            setDraft={setDraft}
+          />
         </Show>
       </Show>
     </section>
@@ -171,13 +261,23 @@ function LaneTable(props: { timeline: TimelineState }): JSX.Element {
               <tr>
                 <td>{app.process(thread.process)?.name}</td>
                 <td>
-                  <button class="button quiet" aria-pressed={store.view().threads.includes(thread.id)} onClick={() => { store.change({ threads: toggled(store.view().threads, thread.id) }); }}>
+                  <button
+                    class="button quiet"
+                    aria-pressed={store.view().threads.includes(thread.id)}
+                    onClick={() => {
+                      store.change({ threads: toggled(store.view().threads, thread.id) });
+                    }}
+                  >
                     {thread.name}
                   </button>
                 </td>
                 <For each={STATE_NAMES}>
                   {(name) => (
-                    <td class="num">{moment && moment.states[name] > 0 ? `${duration(moment.states[name])}  ${percent(moment.states[name], moment.total)}` : "–"}</td>
+                    <td class="num">
+                      {moment && moment.states[name] > 0
+                        ? `${duration(moment.states[name])}  ${percent(moment.states[name], moment.total)}`
+                        : "–"}
+                    </td>
                   )}
                 </For>
                 <td class="num">{moment && moment.gil > 0 ? duration(moment.gil) : "–"}</td>

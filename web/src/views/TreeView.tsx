@@ -1,5 +1,16 @@
 /** The call tree: children are asked for when a node is opened. */
-import { batch, createEffect, createMemo, createSignal, For, on, onCleanup, onMount, Show, type JSX } from "solid-js";
+import {
+  batch,
+  createEffect,
+  createMemo,
+  createSignal,
+  For,
+  on,
+  onCleanup,
+  onMount,
+  Show,
+  type JSX,
+} from "solid-js";
 import { get } from "../api/client.ts";
 import { path, query } from "../api/query.ts";
 import type { TreeAnswer, TreeChild } from "../api/types.ts";
@@ -27,7 +38,9 @@ export function TreeView(): JSX.Element {
   const [currentKey, setCurrentKey] = createSignal("");
   const [reveal, setReveal] = createSignal(0);
   let abort = new AbortController();
-  onCleanup(() => { abort.abort(); });
+  onCleanup(() => {
+    abort.abort();
+  });
 
   const load = async (key: string): Promise<readonly TreeChild[]> => {
     const known = children().get(key);
@@ -123,27 +136,65 @@ export function TreeView(): JSX.Element {
           app.say("No hit among the open rows; * opens the heaviest path.");
           return;
         }
-        const next = step > 0 ? (found.find((i) => i > current()) ?? found[0]) : (found.findLast((i) => i < current()) ?? found[found.length - 1]);
+        const next =
+          step > 0
+            ? (found.find((i) => i > current()) ?? found[0])
+            : (found.findLast((i) => i < current()) ?? found[found.length - 1]);
         app.setHitPlace({ at: found.indexOf(next) + 1, of: found.length });
         choose(next);
         setReveal((n) => n + 1);
       },
     };
-    onCleanup(() => { app.tabKeys.current = {}; });
+    onCleanup(() => {
+      app.tabKeys.current = {};
+    });
   });
 
   return (
     <div class="view" role="tabpanel" aria-label="Call tree">
       <div class="bar">
-        <Segment label="Root" value={view().treeInverted ? "leaves" : "roots"} options={[["roots", "Callers first", "From the outermost function down"], ["leaves", "Inverted", "From where time was spent up to its callers"]]} choose={(to) => { store.change({ treeInverted: to === "leaves" }); }} />
-        <button class="button quiet" onClick={() => { quietly(openHot("", total())); }}>Open the heaviest path</button>
-        <button class="button quiet" disabled={open().size === 0} onClick={() => setOpen(new Set<string>())}>Close all</button>
+        <Segment
+          label="Root"
+          value={view().treeInverted ? "leaves" : "roots"}
+          options={[
+            ["roots", "Callers first", "From the outermost function down"],
+            ["leaves", "Inverted", "From where time was spent up to its callers"],
+          ]}
+          choose={(to) => {
+            store.change({ treeInverted: to === "leaves" });
+          }}
+        />
+        <button
+          class="button quiet"
+          onClick={() => {
+            quietly(openHot("", total()));
+          }}
+        >
+          Open the heaviest path
+        </button>
+        <button class="button quiet" disabled={open().size === 0} onClick={() => setOpen(new Set<string>())}>
+          Close all
+        </button>
         <span class="spacer" />
         <span class="muted">{root.data() ? duration(total()) : ""}</span>
       </div>
       <div class="columns">
         <div class="grow" classList={{ stale: root.loading() && root.data() !== undefined }}>
-          <Show when={!root.error()} fallback={<Show when={root.error()}>{(error) => <Failed error={error()} retry={() => { root.retry(); }} />}</Show>}>
+          <Show
+            when={!root.error()}
+            fallback={
+              <Show when={root.error()}>
+                {(error) => (
+                  <Failed
+                    error={error()}
+                    retry={() => {
+                      root.retry();
+                    }}
+                  />
+                )}
+              </Show>
+            }
+          >
             <Show when={root.data()} fallback={<Skeleton shape="rows" />}>
               {(data) => (
                 <Show when={data().empty === null} fallback={<Empty why={data().empty ?? ""} />}>
@@ -151,8 +202,18 @@ export function TreeView(): JSX.Element {
                     label="Call tree"
                     tree
                     columns={[
-                      { title: "Total", width: "clamp(166px, 13vw, 280px)", number: true, hint: "Time in this function and what it calls, by this path" },
-                      { title: "Self", width: "clamp(166px, 13vw, 280px)", number: true, hint: "Time in this function itself, by this path" },
+                      {
+                        title: "Total",
+                        width: "clamp(166px, 13vw, 280px)",
+                        number: true,
+                        hint: "Time in this function and what it calls, by this path",
+                      },
+                      {
+                        title: "Self",
+                        width: "clamp(166px, 13vw, 280px)",
+                        number: true,
+                        hint: "Time in this function itself, by this path",
+                      },
                       { title: "Function", width: "minmax(240px, 3fr)" },
                       { title: "File", width: "minmax(120px, 1.1fr)" },
                     ]}
@@ -161,24 +222,55 @@ export function TreeView(): JSX.Element {
                     reveal={reveal()}
                     onCurrent={choose}
                     onKey={keys}
-                    onOpen={(row) => { toggle(row); }}
-                    onMenu={(row, x, y) => { app.setMenu({ x, y, head: rows()[row].child.label, items: functionMenu(app, rows()[row].child) }); }}
+                    onOpen={(row) => {
+                      toggle(row);
+                    }}
+                    onMenu={(row, x, y) => {
+                      app.setMenu({
+                        x,
+                        y,
+                        head: rows()[row].child.label,
+                        items: functionMenu(app, rows()[row].child),
+                      });
+                    }}
                     rowClass={(row) => ({ hit: app.hits()?.has(rows()[row].child.function) ?? false })}
-                    rowAria={(row) => ({ "aria-level": rows()[row].depth + 1, "aria-expanded": rows()[row].child.hasChildren ? rows()[row].open : undefined })}
+                    rowAria={(row) => ({
+                      "aria-level": rows()[row].depth + 1,
+                      "aria-expanded": rows()[row].child.hasChildren ? rows()[row].open : undefined,
+                    })}
                     cells={(row) => (
                       <>
-                        <span class="cell" role="gridcell"><Measure value={rows()[row].child.totalWeight} whole={data().total} of="total" /></span>
-                        <span class="cell" role="gridcell"><Measure value={rows()[row].child.self} whole={data().total} of="self" /></span>
+                        <span class="cell" role="gridcell">
+                          <Measure value={rows()[row].child.totalWeight} whole={data().total} of="total" />
+                        </span>
+                        <span class="cell" role="gridcell">
+                          <Measure value={rows()[row].child.self} whole={data().total} of="self" />
+                        </span>
                         <span class="cell name tree-name" role="gridcell">
-                          <For each={Array.from({ length: Math.min(rows()[row].depth, 60) })}>{() => <span class="guide" />}</For>
-                          <span class="twist" classList={{ open: rows()[row].open }} onPointerDown={(event) => { event.stopPropagation(); toggle(row); }}>
-                            <Show when={rows()[row].child.hasChildren}><RightIcon /></Show>
+                          <For each={Array.from({ length: Math.min(rows()[row].depth, 60) })}>
+                            {() => <span class="guide" />}
+                          </For>
+                          <span
+                            class="twist"
+                            classList={{ open: rows()[row].open }}
+                            onPointerDown={(event) => {
+                              event.stopPropagation();
+                              toggle(row);
+                            }}
+                          >
+                            <Show when={rows()[row].child.hasChildren}>
+                              <RightIcon />
+                            </Show>
                           </span>
                           <Swatch name={rows()[row].child} />
                           <span class="clip">{rows()[row].child.label}</span>
-                          <Show when={rows()[row].waiting}><span class="muted">&nbsp;…</span></Show>
+                          <Show when={rows()[row].waiting}>
+                            <span class="muted">&nbsp;…</span>
+                          </Show>
                         </span>
-                        <span class="cell muted" role="gridcell" title={rows()[row].child.file}>{place(rows()[row].child.short, rows()[row].child.line)}</span>
+                        <span class="cell muted" role="gridcell" title={rows()[row].child.file}>
+                          {place(rows()[row].child.short, rows()[row].child.line)}
+                        </span>
                       </>
                     )}
                   />

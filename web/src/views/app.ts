@@ -90,7 +90,10 @@ export function createApp(meta: Meta, store: Store): App {
     const text = view().search;
     if (text === "") return null;
     // The share of the search is of what the other filters leave, whether or not it narrows.
-    const filter = store.filter().replace(/(^|&)search=[^&]*/, "").replace(/^&/, "");
+    const filter = store
+      .filter()
+      .replace(/(^|&)search=[^&]*/, "")
+      .replace(/^&/, "");
     return path("search", filter, query({ q: text }));
   });
   const search = ask<SearchAnswer>(question, { wait: 120 });
@@ -107,7 +110,9 @@ export function createApp(meta: Meta, store: Store): App {
   const [spoken, speak] = createSignal("");
   let toastTimer = 0;
   const threads = createMemo(() => new Map(store.recording().threads.map((thread) => [thread.id, thread])));
-  const processes = createMemo(() => new Map(store.recording().processes.map((process) => [process.id, process])));
+  const processes = createMemo(
+    () => new Map(store.recording().processes.map((process) => [process.id, process])),
+  );
   const names = new Map<number, FunctionName>();
   const [known, setKnown] = createSignal(0);
   return {

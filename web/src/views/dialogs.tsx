@@ -23,7 +23,12 @@ export function Dialogs(): JSX.Element {
   const app = useApp();
   return (
     <Show when={app.popup()}>
-      <div class="scrim" onPointerDown={(event) => { if (event.target === event.currentTarget) app.setPopup(null); }}>
+      <div
+        class="scrim"
+        onPointerDown={(event) => {
+          if (event.target === event.currentTarget) app.setPopup(null);
+        }}
+      >
         <Trap>{app.popup() === "palette" ? <Palette /> : <Help />}</Trap>
       </div>
     </Show>
@@ -35,7 +40,9 @@ function Trap(props: { children: JSX.Element }): JSX.Element {
   const before = document.activeElement;
   let box: HTMLDivElement | undefined;
   queueMicrotask(() => box?.querySelector<HTMLElement>("input, button")?.focus());
-  onCleanup(() => { if (before instanceof HTMLElement) before.focus(); });
+  onCleanup(() => {
+    if (before instanceof HTMLElement) before.focus();
+  });
   const keys = (event: KeyboardEvent) => {
     if (event.key !== "Tab" || !box) return;
     const all = [...box.querySelectorAll<HTMLElement>("input, button")];
@@ -45,7 +52,11 @@ function Trap(props: { children: JSX.Element }): JSX.Element {
       (event.shiftKey ? all.at(-1) : all[0])?.focus();
     }
   };
-  return <div ref={box} onKeyDown={keys} style={{ display: "contents" }}>{props.children}</div>;
+  return (
+    <div ref={box} onKeyDown={keys} style={{ display: "contents" }}>
+      {props.children}
+    </div>
+  );
 }
 
 function Palette(): JSX.Element {
@@ -54,12 +65,28 @@ function Palette(): JSX.Element {
   const [typed, setTyped] = createSignal("");
   const [at, setAt] = createSignal(0);
   let list: HTMLUListElement | undefined;
-  const functions = ask<Functions>(() => path("functions", store.filter(), query({ sort: "total", limit: MOST_FUNCTIONS })));
+  const functions = ask<Functions>(() =>
+    path("functions", store.filter(), query({ sort: "total", limit: MOST_FUNCTIONS })),
+  );
   const files = ask<Files>(() => path("files", store.filter()));
   const entries = createMemo<Entry[]>(() => {
-    const out: Entry[] = COMMANDS.filter((command) => !command.keyOnly).map((command) => ({ what: "action", name: command.title, rest: command.keys.join(" or "), run: () => { command.run(app); } }));
+    const out: Entry[] = COMMANDS.filter((command) => !command.keyOnly).map((command) => ({
+      what: "action",
+      name: command.title,
+      rest: command.keys.join(" or "),
+      run: () => {
+        command.run(app);
+      },
+    }));
     for (const thread of store.recording().threads) {
-      out.push({ what: "thread", name: thread.name, rest: `${app.process(thread.process)?.name ?? ""} ${String(thread.tid)}`, run: () => { store.change({ threads: [thread.id], processes: [] }); } });
+      out.push({
+        what: "thread",
+        name: thread.name,
+        rest: `${app.process(thread.process)?.name ?? ""} ${String(thread.tid)}`,
+        run: () => {
+          store.change({ threads: [thread.id], processes: [] });
+        },
+      });
     }
     const table = functions.data();
     table?.function.forEach((id, i) => {
@@ -68,18 +95,42 @@ function Palette(): JSX.Element {
         name: table.label[i],
         rest: `${place(table.short[i], table.line[i])}  ${percent(table.totalWeight[i], table.total)}`,
         run: () => {
-          app.remember({ function: id, label: table.label[i], file: table.file[i], short: table.short[i], line: table.line[i], kind: table.kind[i], package: table.package[i], own: table.own[i] });
-          store.change({ pick: id, file: null, ...(["info", "functions", "tree"].includes(store.view().tab) ? { tab: "sandwich" as const } : {}) });
+          app.remember({
+            function: id,
+            label: table.label[i],
+            file: table.file[i],
+            short: table.short[i],
+            line: table.line[i],
+            kind: table.kind[i],
+            package: table.package[i],
+            own: table.own[i],
+          });
+          store.change({
+            pick: id,
+            file: null,
+            ...(["info", "functions", "tree"].includes(store.view().tab) ? { tab: "sandwich" as const } : {}),
+          });
         },
       });
     });
     const all = files.data();
-    all?.file.forEach((id, i) => { out.push({ what: "file", name: all.short[i], rest: all.path[i], run: () => { store.change({ tab: "source", file: id }); } }); });
+    all?.file.forEach((id, i) => {
+      out.push({
+        what: "file",
+        name: all.short[i],
+        rest: all.path[i],
+        run: () => {
+          store.change({ tab: "source", file: id });
+        },
+      });
+    });
     return out;
   });
   const found = createMemo(() => best(typed(), entries(), (entry) => `${entry.name} ${entry.rest}`, SHOWN));
   createEffect(on(typed, () => setAt(0)));
-  createEffect(() => { list?.children[at()]?.scrollIntoView({ block: "nearest" }); });
+  createEffect(() => {
+    list?.children[at()]?.scrollIntoView({ block: "nearest" });
+  });
   const run = (entry: Entry | undefined) => {
     if (!entry) return;
     app.setPopup(null);
@@ -97,11 +148,31 @@ function Palette(): JSX.Element {
   };
   return (
     <div class="dialog palette" role="dialog" aria-modal="true" aria-label="Command palette">
-      <input type="text" role="combobox" aria-expanded="true" aria-controls="palette-list" aria-activedescendant={`palette-${String(at())}`} placeholder="Actions, functions, threads, files" aria-label="Actions, functions, threads, files" spellcheck={false} value={typed()} onInput={(event) => setTyped(event.currentTarget.value)} onKeyDown={keys} />
+      <input
+        type="text"
+        role="combobox"
+        aria-expanded="true"
+        aria-controls="palette-list"
+        aria-activedescendant={`palette-${String(at())}`}
+        placeholder="Actions, functions, threads, files"
+        aria-label="Actions, functions, threads, files"
+        spellcheck={false}
+        value={typed()}
+        onInput={(event) => setTyped(event.currentTarget.value)}
+        onKeyDown={keys}
+      />
       <ul id="palette-list" role="listbox" ref={list}>
         <For each={found()}>
           {(entry, i) => (
-            <li id={`palette-${String(i())}`} role="option" aria-selected={i() === at()} onPointerMove={() => setAt(i())} onClick={() => { run(entry); }}>
+            <li
+              id={`palette-${String(i())}`}
+              role="option"
+              aria-selected={i() === at()}
+              onPointerMove={() => setAt(i())}
+              onClick={() => {
+                run(entry);
+              }}
+            >
               <span class="what">{entry.what}</span>
               <span class="name clip">{entry.name}</span>
               <span class="rest clip">{entry.rest}</span>
@@ -123,7 +194,13 @@ function Help(): JSX.Element {
     <div class="dialog" role="dialog" aria-modal="true" aria-label="Keys">
       <header>
         <h2>Keys</h2>
-        <button class="icon" aria-label="Close" onClick={() => { app.setPopup(null); }}>
+        <button
+          class="icon"
+          aria-label="Close"
+          onClick={() => {
+            app.setPopup(null);
+          }}
+        >
           <CloseIcon />
         </button>
       </header>

@@ -3,20 +3,38 @@ import type { JSX } from "solid-js";
 
 function Icon(props: { d: string; size?: number }): JSX.Element {
   return (
-    <svg width={props.size ?? 16} height={props.size ?? 16} viewBox="0 0 16 16" fill="none" stroke="currentColor" stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">
+    <svg
+      width={props.size ?? 16}
+      height={props.size ?? 16}
+      viewBox="0 0 16 16"
+      fill="none"
+      stroke="currentColor"
+      stroke-width="1.5"
+      stroke-linecap="round"
+      stroke-linejoin="round"
+      aria-hidden="true"
+    >
       <path d={props.d} />
     </svg>
   );
 }
 
-export const SearchIcon = () => <Icon d="M7 11.5a4.5 4.5 0 1 0 0-9 4.5 4.5 0 0 0 0 9ZM10.4 10.4 14 14" size={15} />;
+export const SearchIcon = () => (
+  <Icon d="M7 11.5a4.5 4.5 0 1 0 0-9 4.5 4.5 0 0 0 0 9ZM10.4 10.4 14 14" size={15} />
+);
 export const CloseIcon = () => <Icon d="M4.5 4.5l7 7M11.5 4.5l-7 7" size={12} />;
 export const UndoIcon = () => <Icon d="M3 6.5h6.5a3.5 3.5 0 0 1 0 7H7M3 6.5 6 3.5M3 6.5l3 3" />;
 export const RedoIcon = () => <Icon d="M13 6.5H6.5a3.5 3.5 0 0 0 0 7H9M13 6.5l-3-3M13 6.5l-3 3" />;
-export const SunIcon = () => <Icon d="M8 10.8a2.8 2.8 0 1 0 0-5.6 2.8 2.8 0 0 0 0 5.6ZM8 1.5v1.2M8 13.3v1.2M1.5 8h1.2M13.3 8h1.2M3.4 3.4l.9.9M11.7 11.7l.9.9M12.6 3.4l-.9.9M4.3 11.7l-.9.9" />;
+export const SunIcon = () => (
+  <Icon d="M8 10.8a2.8 2.8 0 1 0 0-5.6 2.8 2.8 0 0 0 0 5.6ZM8 1.5v1.2M8 13.3v1.2M1.5 8h1.2M13.3 8h1.2M3.4 3.4l.9.9M11.7 11.7l.9.9M12.6 3.4l-.9.9M4.3 11.7l-.9.9" />
+);
 export const MoonIcon = () => <Icon d="M13.5 9.4A5.6 5.6 0 0 1 6.6 2.5a5.7 5.7 0 1 0 6.9 6.9Z" />;
-export const AutoIcon = () => <Icon d="M8 13.8A5.8 5.8 0 1 0 8 2.2a5.8 5.8 0 0 0 0 11.6ZM8 2.2v11.6M8 5l4.6-.9M8 8h5.8M8 11l4.6.9" />;
-export const HelpIcon = () => <Icon d="M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12ZM6.3 6.2a1.75 1.75 0 1 1 2.5 1.6c-.6.3-.8.6-.8 1.2M8 11.2v.1" />;
+export const AutoIcon = () => (
+  <Icon d="M8 13.8A5.8 5.8 0 1 0 8 2.2a5.8 5.8 0 0 0 0 11.6ZM8 2.2v11.6M8 5l4.6-.9M8 8h5.8M8 11l4.6.9" />
+);
+export const HelpIcon = () => (
+  <Icon d="M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12ZM6.3 6.2a1.75 1.75 0 1 1 2.5 1.6c-.6.3-.8.6-.8 1.2M8 11.2v.1" />
+);
 export const UpIcon = () => <Icon d="M4 10l4-4 4 4" size={14} />;
 export const DownIcon = () => <Icon d="M4 6l4 4 4-4" size={14} />;
 export const RightIcon = () => <Icon d="M6 4l4 4-4 4" size={12} />;

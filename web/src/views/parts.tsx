@@ -8,11 +8,27 @@ import { isDark } from "../state/theme.ts";
 import { useApp, STATE_LABELS, type MenuItem } from "./app.ts";
 
 /** A weight with its share of the whole and a bar; a full bar stands for `most`, or for the whole. */
-export function Measure(props: { value: number; whole: number; most?: number; of: "self" | "total" }): JSX.Element {
+export function Measure(props: {
+  value: number;
+  whole: number;
+  most?: number;
+  of: "self" | "total";
+}): JSX.Element {
   return (
     <div class="measure">
-      <span class="track"><Show when={props.value > 0}><i style={{ width: `${String(Math.min(100, (100 * props.value) / Math.max(1, props.most ?? props.whole)))}%`, background: `var(--bar-${props.of})` }} /></Show></span>
-      <span class="amount" classList={{ muted: props.value <= 0 }}>{props.value > 0 ? duration(props.value) : "–"}</span>
+      <span class="track">
+        <Show when={props.value > 0}>
+          <i
+            style={{
+              width: `${String(Math.min(100, (100 * props.value) / Math.max(1, props.most ?? props.whole)))}%`,
+              background: `var(--bar-${props.of})`,
+            }}
+          />
+        </Show>
+      </span>
+      <span class="amount" classList={{ muted: props.value <= 0 }}>
+        {props.value > 0 ? duration(props.value) : "–"}
+      </span>
       <span class="share">{props.value > 0 ? percent(props.value, props.whole) : ""}</span>
     </div>
   );
@@ -23,7 +39,10 @@ export function Split(props: { states: ByState<number> }): JSX.Element {
   const total = () => STATE_NAMES.reduce((sum, name) => sum + props.states[name], 0);
   const title = () =>
     STATE_NAMES.filter((name) => props.states[name] > 0)
-      .map((name) => `${STATE_LABELS[name]} ${duration(props.states[name])} (${percent(props.states[name], total())})`)
+      .map(
+        (name) =>
+          `${STATE_LABELS[name]} ${duration(props.states[name])} (${percent(props.states[name], total())})`,
+      )
       .join(", ");
   return (
     <Show when={total() > 0}>
@@ -31,7 +50,12 @@ export function Split(props: { states: ByState<number> }): JSX.Element {
         <For each={STATE_NAMES}>
           {(name) => (
             <Show when={props.states[name] > 0}>
-              <i style={{ width: `${String((100 * props.states[name]) / total())}%`, background: `var(--state-${name})` }} />
+              <i
+                style={{
+                  width: `${String((100 * props.states[name]) / total())}%`,
+                  background: `var(--state-${name})`,
+                }}
+              />
             </Show>
           )}
         </For>
@@ -55,7 +79,9 @@ export function MiddleClip(props: { text: string }): JSX.Element {
 
 /** The colour of a function's package, as in the flame graph. */
 export function Swatch(props: { name: Pick<FunctionName, "package" | "own" | "kind"> }): JSX.Element {
-  const fill = createMemo(() => categoryFill(props.name.package, props.name.own, props.name.kind, isDark()).fill);
+  const fill = createMemo(
+    () => categoryFill(props.name.package, props.name.own, props.name.kind, isDark()).fill,
+  );
   return <span class="swatch" style={{ background: fill() }} aria-hidden="true" />;
 }
 
@@ -74,14 +100,49 @@ export function Empty(props: { why: string }): JSX.Element {
         },
       });
     }
-    if (view().only) out.push({ label: "Search without narrowing", run: () => { app.store.change({ only: false }); } });
-    if (view().focus !== null) out.push({ label: "Drop the function filter", run: () => { app.store.change({ focus: null }); } });
-    if (view().range) out.push({ label: "Whole recording", run: () => { app.store.change({ range: null }); } });
+    if (view().only)
+      out.push({
+        label: "Search without narrowing",
+        run: () => {
+          app.store.change({ only: false });
+        },
+      });
+    if (view().focus !== null)
+      out.push({
+        label: "Drop the function filter",
+        run: () => {
+          app.store.change({ focus: null });
+        },
+      });
+    if (view().range)
+      out.push({
+        label: "Whole recording",
+        run: () => {
+          app.store.change({ range: null });
+        },
+      });
     if (view().threads.length + view().processes.length > 0) {
-      out.push({ label: "All threads", run: () => { app.store.change({ threads: [], processes: [] }); } });
+      out.push({
+        label: "All threads",
+        run: () => {
+          app.store.change({ threads: [], processes: [] });
+        },
+      });
     }
-    if (view().gil) out.push({ label: "With and without the GIL", run: () => { app.store.change({ gil: false }); } });
-    if (view().states) out.push({ label: "Usual states", run: () => { app.store.change({ states: null }); } });
+    if (view().gil)
+      out.push({
+        label: "With and without the GIL",
+        run: () => {
+          app.store.change({ gil: false });
+        },
+      });
+    if (view().states)
+      out.push({
+        label: "Usual states",
+        run: () => {
+          app.store.change({ states: null });
+        },
+      });
     return out;
   });
   return (
@@ -89,7 +150,13 @@ export function Empty(props: { why: string }): JSX.Element {
       <h2>Nothing to show here</h2>
       <p>{props.why}</p>
       <div class="actions">
-        <For each={fixes()}>{(fix, i) => <button class="button" classList={{ primary: i() === 0 }} onClick={fix.run}>{fix.label}</button>}</For>
+        <For each={fixes()}>
+          {(fix, i) => (
+            <button class="button" classList={{ primary: i() === 0 }} onClick={fix.run}>
+              {fix.label}
+            </button>
+          )}
+        </For>
       </div>
     </div>
   );
@@ -104,7 +171,14 @@ export function Failed(props: { error: ApiError; retry: () => void }): JSX.Eleme
         <p>{props.error.hint}</p>
       </Show>
       <div class="actions">
-        <button class="button primary" onClick={() => { props.retry(); }}>Try again</button>
+        <button
+          class="button primary"
+          onClick={() => {
+            props.retry();
+          }}
+        >
+          Try again
+        </button>
       </div>
     </div>
   );
@@ -112,16 +186,28 @@ export function Failed(props: { error: ApiError; retry: () => void }): JSX.Eleme
 
 /** Grey bars in the shape of what will come. */
 export function Skeleton(props: { shape: "flame" | "rows" }): JSX.Element {
-  const widths = () => (props.shape === "flame" ? [100, 100, 98, 92, 71, 64, 40, 33, 21] : [82, 64, 71, 48, 55, 60, 37, 42, 51, 30, 44, 26]);
+  const widths = () =>
+    props.shape === "flame"
+      ? [100, 100, 98, 92, 71, 64, 40, 33, 21]
+      : [82, 64, 71, 48, 55, 60, 37, 42, 51, 30, 44, 26];
   return (
     <div class="skeleton" aria-hidden="true">
-      <For each={widths()}>{(width, i) => <i style={{ width: `${String(width)}%`, "animation-delay": `${String(i() * 60)}ms` }} />}</For>
+      <For each={widths()}>
+        {(width, i) => (
+          <i style={{ width: `${String(width)}%`, "animation-delay": `${String(i() * 60)}ms` }} />
+        )}
+      </For>
     </div>
   );
 }
 
 /** One of a few. */
-export function Segment<T extends string>(props: { label: string; value: T; options: readonly (readonly [T, string, string?])[]; choose: (value: T) => void }): JSX.Element {
+export function Segment<T extends string>(props: {
+  label: string;
+  value: T;
+  options: readonly (readonly [T, string, string?])[];
+  choose: (value: T) => void;
+}): JSX.Element {
   const keys = (event: KeyboardEvent & { currentTarget: HTMLElement }) => {
     const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
     if (step === 0) return;
@@ -137,7 +223,15 @@ export function Segment<T extends string>(props: { label: string; value: T; opti
     <div class="segment" role="radiogroup" aria-label={props.label} onKeyDown={keys}>
       <For each={props.options}>
         {([value, text, title]) => (
-          <button role="radio" aria-checked={props.value === value} tabIndex={props.value === value ? 0 : -1} title={title} onClick={() => { props.choose(value); }}>
+          <button
+            role="radio"
+            aria-checked={props.value === value}
+            tabIndex={props.value === value ? 0 : -1}
+            title={title}
+            onClick={() => {
+              props.choose(value);
+            }}
+          >
             {text}
           </button>
         )}
@@ -156,13 +250,49 @@ export function functionMenu(app: ReturnType<typeof useApp>, name: FunctionName)
   app.remember(name);
   const focused = store.view().focus === name.function;
   return [
-    { label: focused ? "Drop the function filter" : "Only stacks with this function", key: "O", run: () => { store.change({ focus: focused ? null : name.function, pick: name.function }); } },
-    { label: "Callers and callees", key: "2", run: () => { store.change({ tab: "sandwich", pick: name.function }); } },
-    { label: "Show source", key: "5", disabled: name.file === "", run: () => { store.change({ tab: "source", pick: name.function, file: null }); } },
+    {
+      label: focused ? "Drop the function filter" : "Only stacks with this function",
+      key: "O",
+      run: () => {
+        store.change({ focus: focused ? null : name.function, pick: name.function });
+      },
+    },
+    {
+      label: "Callers and callees",
+      key: "2",
+      run: () => {
+        store.change({ tab: "sandwich", pick: name.function });
+      },
+    },
+    {
+      label: "Show source",
+      key: "5",
+      disabled: name.file === "",
+      run: () => {
+        store.change({ tab: "source", pick: name.function, file: null });
+      },
+    },
     null,
-    { label: "Search for this name", run: () => { store.change({ search: escaped(name.label) }); } },
-    { label: "Copy name", key: "C", run: () => { copy(app, name.qualified ?? name.label); } },
-    { label: "Copy file and line", disabled: name.file === "", run: () => { copy(app, place(name.file, name.line)); } },
+    {
+      label: "Search for this name",
+      run: () => {
+        store.change({ search: escaped(name.label) });
+      },
+    },
+    {
+      label: "Copy name",
+      key: "C",
+      run: () => {
+        copy(app, name.qualified ?? name.label);
+      },
+    },
+    {
+      label: "Copy file and line",
+      disabled: name.file === "",
+      run: () => {
+        copy(app, place(name.file, name.line));
+      },
+    },
   ];
 }
 
@@ -172,7 +302,11 @@ export function escaped(text: string): string {
 
 export function copy(app: ReturnType<typeof useApp>, text: string): void {
   navigator.clipboard.writeText(text).then(
-    () => { app.say(`Copied ${text}`); },
-    () => { app.say("The browser did not allow copying."); },
+    () => {
+      app.say(`Copied ${text}`);
+    },
+    () => {
+      app.say("The browser did not allow copying.");
+    },
   );
 }

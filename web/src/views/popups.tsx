@@ -3,7 +3,13 @@ import { createEffect, createSignal, For, onCleanup, Show, type JSX } from "soli
 import { useApp } from "./app.ts";
 
 /** Keeps a box of this size beside a point and within the page. */
-function beside(x: number, y: number, width: number, height: number, gap: number): { left: string; top: string } {
+function beside(
+  x: number,
+  y: number,
+  width: number,
+  height: number,
+  gap: number,
+): { left: string; top: string } {
   const left = x + gap + width > window.innerWidth - 6 ? x - gap - width : x + gap;
   const top = y + gap + height > window.innerHeight - 6 ? y - gap - height : y + gap;
   return {

@@ -30,7 +30,11 @@ const ALL_THREADS = 24;
 /** With more threads than this their functions are not shown under the states. */
 const NAMED_THREADS = 16;
 
-export function createTimeline(app: App, width: Accessor<number>, inSight: Accessor<readonly number[]>): TimelineState {
+export function createTimeline(
+  app: App,
+  width: Accessor<number>,
+  inSight: Accessor<readonly number[]>,
+): TimelineState {
   const { store } = app;
   const { view } = store;
   const bounds = createMemo<Window>(() => {
@@ -43,8 +47,15 @@ export function createTimeline(app: App, width: Accessor<number>, inSight: Acces
   });
   const smallest = () => Math.max(2000, store.recording().info.intervalNanos / 10);
 
-  const overviewPx = createMemo(() => Math.ceil(Math.max(200, Math.min(width(), 60_000 / Math.max(1, store.recording().threads.length))) / 200) * 200);
-  const overview = ask<Timeline>(createMemo(() => (width() > 0 ? path("timeline", query({ rec: view().rec, px: overviewPx() })) : null)));
+  const overviewPx = createMemo(
+    () =>
+      Math.ceil(
+        Math.max(200, Math.min(width(), 60_000 / Math.max(1, store.recording().threads.length))) / 200,
+      ) * 200,
+  );
+  const overview = ask<Timeline>(
+    createMemo(() => (width() > 0 ? path("timeline", query({ rec: view().rec, px: overviewPx() })) : null)),
+  );
   const detail = ask<Timeline>(
     createMemo(() => {
       if (width() <= 0) return null;
@@ -61,7 +72,12 @@ export function createTimeline(app: App, width: Accessor<number>, inSight: Acces
   const tracks = createMemo(() => view().tracks ?? DEFAULT_TRACKS);
   const closed = createMemo(() => closedProcesses(store.recording(), view().folds));
   const lanes = createMemo(() =>
-    laneList(store.recording(), { closed: closed(), tracks: tracks(), named: store.recording().threads.length <= NAMED_THREADS, quiet: view().quiet }),
+    laneList(store.recording(), {
+      closed: closed(),
+      tracks: tracks(),
+      named: store.recording().threads.length <= NAMED_THREADS,
+      quiet: view().quiet,
+    }),
   );
 
   const show = (next: Window, step: Step = "replace") => {

@@ -15,15 +15,21 @@ const browser = await launch();
 const problems = [];
 
 async function open(hash = "", options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: "light", ...options });
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 800 },
+    colorScheme: "light",
+    ...options,
+  });
   const page = await context.newPage();
   page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type()) && !page.expectErrors) problems.push(`console ${message.type()}: ${message.text()}`);
+    if (["error", "warning"].includes(message.type()) && !page.expectErrors)
+      problems.push(`console ${message.type()}: ${message.text()}`);
   });
   page.on("pageerror", (error) => problems.push(`page error: ${error.stack ?? error}`));
   page.on("request", (request) => {
     const to = new URL(request.url());
-    if (to.protocol !== "data:" && to.hostname !== "127.0.0.1") problems.push(`request leaves the machine: ${request.url()}`);
+    if (to.protocol !== "data:" && to.hostname !== "127.0.0.1")
+      problems.push(`request leaves the machine: ${request.url()}`);
   });
   await page.goto(url + hash);
   await settled(page);
@@ -51,7 +57,10 @@ const journeys = {
     await page.keyboard.press("4");
     await settled(page);
     const table = await api(page, `functions?rec=0&from=${from}&to=${to}`);
-    assert.equal(await page.locator(".bar .muted").first().innerText(), `${table.rows.toLocaleString("en-US")} function${table.rows === 1 ? "" : "s"}`);
+    assert.equal(
+      await page.locator(".bar .muted").first().innerText(),
+      `${table.rows.toLocaleString("en-US")} function${table.rows === 1 ? "" : "s"}`,
+    );
     const first = (await page.locator(".body .row").first().locator(".name").innerText()).trim();
     assert.equal(first, table.label[0]);
     await page.locator(".chip button").click();
@@ -84,7 +93,9 @@ const journeys = {
 
   async "a click zooms the flame graph, and undo takes it back"(page) {
     const flame = await api(page, "flame?px=1000");
-    const row = flame.depth.findIndex((depth, i) => depth > 0 && flame.w[i] < flame.total * 0.95 && flame.w[i] > flame.total * 0.03);
+    const row = flame.depth.findIndex(
+      (depth, i) => depth > 0 && flame.w[i] < flame.total * 0.95 && flame.w[i] > flame.total * 0.03,
+    );
     assert.ok(row >= 0, "the recording has a frame to zoom to");
     const box = await page.locator(".flame .sheet").boundingBox();
     const x = box.x + ((flame.x[row] + flame.w[row] / 2) / flame.total) * box.width;
@@ -159,8 +170,17 @@ const journeys = {
     await page.keyboard.press("t");
     await settled(page);
     assert.ok((await page.locator(".table .row").count()) > 0, "the flame graph has a table behind it");
-    assert.ok((await page.locator(".timeline table tbody tr").count()) > 0, "the timeline has a table behind it");
-    const nameless = await page.evaluate(() => [...document.querySelectorAll("button, input, select, [role=tab]")].filter((one) => !(one.textContent ?? "").trim() && !one.getAttribute("aria-label") && !one.getAttribute("title")).length);
+    assert.ok(
+      (await page.locator(".timeline table tbody tr").count()) > 0,
+      "the timeline has a table behind it",
+    );
+    const nameless = await page.evaluate(
+      () =>
+        [...document.querySelectorAll("button, input, select, [role=tab]")].filter(
+          (one) =>
+            !(one.textContent ?? "").trim() && !one.getAttribute("aria-label") && !one.getAttribute("title"),
+        ).length,
+    );
     assert.equal(nameless, 0, "every control has a name");
   },
 
@@ -169,10 +189,16 @@ const journeys = {
     await page.mouse.move(box.x + box.width / 2, box.y + 30);
     await page.mouse.wheel(0, -600);
     await page.waitForFunction(() => location.hash.includes("window="));
-    const first = /window=(\d+)-(\d+)/.exec(await hash(page)).slice(1).map(Number);
+    const first = /window=(\d+)-(\d+)/
+      .exec(await hash(page))
+      .slice(1)
+      .map(Number);
     await page.keyboard.press("d");
     await page.waitForFunction((before) => !location.hash.includes(`window=${before[0]}-`), first);
-    const second = /window=(\d+)-(\d+)/.exec(await hash(page)).slice(1).map(Number);
+    const second = /window=(\d+)-(\d+)/
+      .exec(await hash(page))
+      .slice(1)
+      .map(Number);
     assert.ok(second[0] > first[0] && Math.abs(second[1] - second[0] - (first[1] - first[0])) <= 2);
     await page.keyboard.press("m");
     await settled(page);
@@ -205,7 +231,13 @@ const journeys = {
     assert.ok((await page.locator(".empty p").innerText()).length > 10);
     await page.locator(".empty button", { hasText: "Search without narrowing" }).click();
     await page.locator(".flame").waitFor();
-    await page.route("**/api/flame*inverted=1*", (route) => route.fulfill({ status: 500, contentType: "application/json", body: JSON.stringify({ error: "made to fail", hint: "try once more" }) }));
+    await page.route("**/api/flame*inverted=1*", (route) =>
+      route.fulfill({
+        status: 500,
+        contentType: "application/json",
+        body: JSON.stringify({ error: "made to fail", hint: "try once more" }),
+      }),
+    );
     await page.keyboard.press("Escape");
     await page.locator(".flame").focus();
     await page.keyboard.press("v");
@@ -232,7 +264,11 @@ const journeys = {
     const source = await api(other, `source?function=${id}`);
     await other.locator("button", { hasText: "Hottest line" }).click();
     const hottest = source.line[source.self.indexOf(Math.max(...source.self))];
-    await other.waitForFunction((line) => [...document.querySelectorAll(".line.flash .n")].some((one) => one.textContent === String(line)), hottest);
+    await other.waitForFunction(
+      (line) =>
+        [...document.querySelectorAll(".line.flash .n")].some((one) => one.textContent === String(line)),
+      hottest,
+    );
     await other.context().close();
   },
 };
@@ -252,5 +288,9 @@ for (const [name, journey] of Object.entries(journeys)) {
 }
 await browser.close();
 for (const problem of problems) console.log(`FAIL  ${problem}`);
-console.log(failed + problems.length === 0 ? `all ${Object.keys(journeys).length} journeys at ${base.host}` : `${failed} journeys failed, ${problems.length} problems`);
+console.log(
+  failed + problems.length === 0
+    ? `all ${Object.keys(journeys).length} journeys at ${base.host}`
+    : `${failed} journeys failed, ${problems.length} problems`,
+);
 process.exit(failed + problems.length === 0 ? 0 : 1);

@@ -27,7 +27,13 @@ async function interesting() {
     const own = table.own.findIndex((one) => one);
     const deep = await get("functions?sort=total&limit=200");
     const middle = deep.function.findIndex((id, i) => deep.own[i] && deep.totalWeight[i] < deep.total * 0.6);
-    return { start, end, hot: table.function[Math.max(own, 0)], label: table.label[Math.max(own, 0)], middle: deep.function[Math.max(middle, 0)] };
+    return {
+      start,
+      end,
+      hot: table.function[Math.max(own, 0)],
+      label: table.label[Math.max(own, 0)],
+      middle: deep.function[Math.max(middle, 0)],
+    };
   });
   await page.close();
   return found;
@@ -44,24 +50,48 @@ const pictures = [
   { name: "sandwich", hash: `#v1?tab=sandwich&pick=${middle}` },
   { name: "tree", hash: `#v1?tab=tree&pick=${hot}` },
   { name: "functions", hash: `#v1?tab=functions&pick=${hot}` },
-  { name: "source", hash: `#v1?tab=source&pick=${hot}`, act: async (page) => page.locator("button", { hasText: "Hottest line" }).click() },
+  {
+    name: "source",
+    hash: `#v1?tab=source&pick=${hot}`,
+    act: async (page) => page.locator("button", { hasText: "Hottest line" }).click(),
+  },
   { name: "info", hash: "#v1?tab=info" },
-  { name: "palette", hash: "", act: async (page) => { await page.keyboard.press("Control+k"); await page.waitForTimeout(300); } },
+  {
+    name: "palette",
+    hash: "",
+    act: async (page) => {
+      await page.keyboard.press("Control+k");
+      await page.waitForTimeout(300);
+    },
+  },
   { name: "keys", hash: "", act: async (page) => page.keyboard.press("?") },
   { name: "tables", hash: "#v1?table=1" },
-  { name: "tooltip", hash: "", act: async (page) => {
-    const box = await page.locator(".flame .sheet").boundingBox();
-    await page.mouse.move(box.x + box.width * 0.2, box.y + 70);
-  } },
+  {
+    name: "tooltip",
+    hash: "",
+    act: async (page) => {
+      const box = await page.locator(".flame .sheet").boundingBox();
+      await page.mouse.move(box.x + box.width * 0.2, box.y + 70);
+    },
+  },
 ];
 
-for (const [width, height] of [[1280, 720], [2560, 1440]]) {
+for (const [width, height] of [
+  [1280, 720],
+  [2560, 1440],
+]) {
   for (const theme of ["light", "dark"]) {
-    const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme, reducedMotion: "reduce" });
+    const context = await browser.newContext({
+      viewport: { width, height },
+      colorScheme: theme,
+      reducedMotion: "reduce",
+    });
     for (const picture of pictures) {
       if (only.length > 0 && !only.includes(picture.name)) continue;
       const page = await context.newPage();
-      page.on("console", (message) => { if (message.type() === "error") console.log(`${picture.name}: ${message.text()}`); });
+      page.on("console", (message) => {
+        if (message.type() === "error") console.log(`${picture.name}: ${message.text()}`);
+      });
       page.on("pageerror", (error) => console.log(`${picture.name}: ${error.stack}`));
       await page.goto(url + picture.hash);
       await settled(page);

@@ -1,18 +1,59 @@
 import { describe, expect, it } from "vitest";
 import type { Flame } from "../../src/api/types.ts";
-import { ancestry, FLAME_ROW, flameBox, flameRowAt, flameScene, indexFlame, neighbour, rowCovering, withoutRoots, type FlameGeometry, type FlamePaint } from "../../src/layout/flame.ts";
+import {
+  ancestry,
+  FLAME_ROW,
+  flameBox,
+  flameRowAt,
+  flameScene,
+  indexFlame,
+  neighbour,
+  rowCovering,
+  withoutRoots,
+  type FlameGeometry,
+  type FlamePaint,
+} from "../../src/layout/flame.ts";
 import { widthsOf } from "../../src/layout/text.ts";
-import { answer, profile } from "../fixtures/profile.mjs";
+import { answer } from "../fixtures/answers.mjs";
+import { profile } from "../fixtures/profile.mjs";
 
-const name = (label: string, id: number) => ({ function: id, label, file: `/x/${label}.py`, short: `${label}.py`, line: 3, kind: "python", package: label, own: true });
+const name = (label: string, id: number) => ({
+  function: id,
+  label,
+  file: `/x/${label}.py`,
+  short: `${label}.py`,
+  line: 3,
+  kind: "python",
+  package: label,
+  own: true,
+});
 // a: 0–100 with b: 0–60 (c: 0–20, c: 20–21) and d: 60–90; e: 100–120
 const flame: Flame = {
-  total: 120, x0: 0, x1: 120, thread: null, maxDepth: 2, omitted: 0,
-  x: [0, 0, 0, 20, 60, 100], w: [100, 60, 20, 1, 30, 20], depth: [0, 1, 2, 2, 1, 0], self: [10, 39, 20, 1, 30, 20], name: [0, 1, 2, 2, 3, 4], path: [-1, 0, 1, 1, 0, -1],
-  names: ["alpha", "beta", "gamma", "delta", "epsilon"].map(name), empty: null,
+  total: 120,
+  x0: 0,
+  x1: 120,
+  thread: null,
+  maxDepth: 2,
+  omitted: 0,
+  x: [0, 0, 0, 20, 60, 100],
+  w: [100, 60, 20, 1, 30, 20],
+  depth: [0, 1, 2, 2, 1, 0],
+  self: [10, 39, 20, 1, 30, 20],
+  name: [0, 1, 2, 2, 3, 4],
+  path: [-1, 0, 1, 1, 0, -1],
+  names: ["alpha", "beta", "gamma", "delta", "epsilon"].map(name),
+  empty: null,
 };
 const index = indexFlame(flame);
-const geometry = (over: Partial<FlameGeometry> = {}): FlameGeometry => ({ width: 1200, height: 300, scrollTop: 0, window: { from: 0, to: 120 }, upwards: false, full: 300, ...over });
+const geometry = (over: Partial<FlameGeometry> = {}): FlameGeometry => ({
+  width: 1200,
+  height: 300,
+  scrollTop: 0,
+  window: { from: 0, to: 120 },
+  upwards: false,
+  full: 300,
+  ...over,
+});
 const paint: FlamePaint = {
   fill: (row) => ({ fill: `#00000${String(row)}`, text: "#ffffff", quiet: "#eeeeee" }),
   found: null,
@@ -46,7 +87,12 @@ describe("the scene", () => {
     for (const to of [120, 60, 21]) {
       const scene = flameScene(index, geometry({ window: { from: 0, to } }), paint);
       for (const label of scene.labels) {
-        const inside = Array.from({ length: scene.rects.length }, (_, i) => i).some((i) => label.x >= scene.rects.x[i] && label.x + label.text.length * 7 <= scene.rects.x[i] + scene.rects.w[i] + 1 && Math.abs(label.y - scene.rects.y[i] - (FLAME_ROW - 1) / 2) < 1);
+        const inside = Array.from({ length: scene.rects.length }, (_, i) => i).some(
+          (i) =>
+            label.x >= scene.rects.x[i] &&
+            label.x + label.text.length * 7 <= scene.rects.x[i] + scene.rects.w[i] + 1 &&
+            Math.abs(label.y - scene.rects.y[i] - (FLAME_ROW - 1) / 2) < 1,
+        );
         expect(inside, label.text).toBe(true);
       }
     }
@@ -59,8 +105,21 @@ describe("the scene", () => {
   });
   it("never holds more than its share of rectangles", () => {
     const many = 50_000;
-    const wide: Flame = { ...flame, total: many, x1: many, x: Array.from({ length: many }, (_, i) => i), w: new Array<number>(many).fill(1), depth: new Array<number>(many).fill(0), self: new Array<number>(many).fill(1), name: new Array<number>(many).fill(0), path: new Array<number>(many).fill(-1) };
-    expect(flameScene(indexFlame(wide), geometry({ window: { from: 0, to: many }, width: 50_000 }), paint).rects.length).toBe(12_000);
+    const wide: Flame = {
+      ...flame,
+      total: many,
+      x1: many,
+      x: Array.from({ length: many }, (_, i) => i),
+      w: new Array<number>(many).fill(1),
+      depth: new Array<number>(many).fill(0),
+      self: new Array<number>(many).fill(1),
+      name: new Array<number>(many).fill(0),
+      path: new Array<number>(many).fill(-1),
+    };
+    expect(
+      flameScene(indexFlame(wide), geometry({ window: { from: 0, to: many }, width: 50_000 }), paint).rects
+        .length,
+    ).toBe(12_000);
   });
 });
 

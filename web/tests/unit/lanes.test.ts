@@ -1,9 +1,19 @@
 import { describe, expect, it } from "vitest";
 import type { Meta, ThreadTimeline, Timeline } from "../../src/api/types.ts";
 import { axisTop, curvePoints, largest, summed, valueAt } from "../../src/layout/curve.ts";
-import { closedProcesses, laneAt, laneList, laneMoment, lanePixels, laneRuns, lanesHeight, tracksOf } from "../../src/layout/lanes.ts";
+import {
+  closedProcesses,
+  laneAt,
+  laneList,
+  laneMoment,
+  lanePixels,
+  laneRuns,
+  lanesHeight,
+  tracksOf,
+} from "../../src/layout/lanes.ts";
 import { summedThreads } from "../../src/layout/tiles.ts";
-import { answer, profile } from "../fixtures/profile.mjs";
+import { answer } from "../fixtures/answers.mjs";
+import { profile } from "../fixtures/profile.mjs";
 
 const made = profile({ seconds: 1.5 });
 const meta = answer(made, "meta", new URLSearchParams()) as Meta;
@@ -11,16 +21,48 @@ const recording = meta.recordings[0];
 const timeline = answer(made, "timeline", new URLSearchParams({ px: "300" })) as Timeline;
 const red = { r: 255, g: 0, b: 0 };
 const green = { r: 0, g: 255, b: 0 };
-const colours = { cpu: red, runnable: green, "gil-wait": green, disk: green, unknown: green, blocked: { r: 0, g: 0, b: 255 } };
-const all = new Set(["cpu", "runnable", "gil-wait", "disk", "unknown", "blocked"]);
-const tile = (over: Partial<ThreadTimeline["states"]>, start: number[], name = start.map(() => 0)): ThreadTimeline => {
-  const none = start.map(() => 0);
-  return { thread: 0, start, name, gil: none, states: { cpu: none, runnable: none, "gil-wait": none, disk: none, unknown: none, blocked: none, ...over } };
+const colours = {
+  cpu: red,
+  runnable: green,
+  "gil-wait": green,
+  disk: green,
+  unknown: green,
+  blocked: { r: 0, g: 0, b: 255 },
 };
-const pixel = (image: { width: number; data: Uint8ClampedArray }, x: number, y: number) => [...image.data.slice((y * image.width + x) * 4, (y * image.width + x) * 4 + 4)];
+const all = new Set(["cpu", "runnable", "gil-wait", "disk", "unknown", "blocked"]);
+const tile = (
+  over: Partial<ThreadTimeline["states"]>,
+  start: number[],
+  name = start.map(() => 0),
+): ThreadTimeline => {
+  const none = start.map(() => 0);
+  return {
+    thread: 0,
+    start,
+    name,
+    gil: none,
+    states: {
+      cpu: none,
+      runnable: none,
+      "gil-wait": none,
+      disk: none,
+      unknown: none,
+      blocked: none,
+      ...over,
+    },
+  };
+};
+const pixel = (image: { width: number; data: Uint8ClampedArray }, x: number, y: number) => [
+  ...image.data.slice((y * image.width + x) * 4, (y * image.width + x) * 4 + 4),
+];
 
 describe("lanes", () => {
-  const lanes = laneList(recording, { closed: new Set<number>(), tracks: ["cpu", "rss"], named: true, quiet: true });
+  const lanes = laneList(recording, {
+    closed: new Set<number>(),
+    tracks: ["cpu", "rss"],
+    named: true,
+    quiet: true,
+  });
   it("follow each other without gaps, processes before their threads", () => {
     let y = 0;
     for (const lane of lanes) {
@@ -42,16 +84,35 @@ describe("lanes", () => {
   });
   it("of quiet processes start closed, and open when they are switched", () => {
     const wrapper = { ...recording.processes[0], id: 7, pid: 1, name: "env", end: 5e6 };
-    const thread = { ...recording.threads[0], id: 70, process: 7, weights: { cpu: 1e6, runnable: 0, "gil-wait": 0, blocked: 9e9, disk: 0, unknown: 0 } };
-    const more = { ...recording, processes: [wrapper, ...recording.processes], threads: [thread, ...recording.threads] };
+    const thread = {
+      ...recording.threads[0],
+      id: 70,
+      process: 7,
+      weights: { cpu: 1e6, runnable: 0, "gil-wait": 0, blocked: 9e9, disk: 0, unknown: 0 },
+    };
+    const more = {
+      ...recording,
+      processes: [wrapper, ...recording.processes],
+      threads: [thread, ...recording.threads],
+    };
     expect([...closedProcesses(more, [])]).toEqual([7]);
     expect([...closedProcesses(more, [7, 0])]).toEqual([0]);
-    const open = laneList(more, { closed: new Set<number>(), tracks: ["cpu"], named: true, quiet: true }).filter((lane) => lane.process === 7);
-    expect(open.map((lane) => lane.kind), "no curve for a process that hardly lived").toEqual(["process", "thread"]);
+    const open = laneList(more, {
+      closed: new Set<number>(),
+      tracks: ["cpu"],
+      named: true,
+      quiet: true,
+    }).filter((lane) => lane.process === 7);
+    expect(
+      open.map((lane) => lane.kind),
+      "no curve for a process that hardly lived",
+    ).toEqual(["process", "thread"]);
     const two = { ...more, processes: [...more.processes, { ...wrapper, id: 8 }] };
     const shut = laneList(two, { closed: closedProcesses(two, []), tracks: [], named: true, quiet: false });
     expect(shut.at(-1)).toMatchObject({ kind: "quiet", processes: [7, 8], open: false });
-    expect(laneList(two, { closed: closedProcesses(two, []), tracks: [], named: true, quiet: true })).toHaveLength(shut.length + 2);
+    expect(
+      laneList(two, { closed: closedProcesses(two, []), tracks: [], named: true, quiet: true }),
+    ).toHaveLength(shut.length + 2);
   });
   it("have one curve for both kinds of CPU time", () => {
     const tracks = tracksOf(recording.counters, 0);
@@ -62,7 +123,13 @@ describe("lanes", () => {
 
 describe("pixels of a lane", () => {
   it("stack states from the bottom by their share", () => {
-    const image = lanePixels(tile({ cpu: [50], runnable: [50] }, [100]), { from: 0, to: 300, width: 100 }, 10, colours, all);
+    const image = lanePixels(
+      tile({ cpu: [50], runnable: [50] }, [100]),
+      { from: 0, to: 300, width: 100 },
+      10,
+      colours,
+      all,
+    );
     expect(image.width).toBe(3);
     expect(pixel(image, 1, 9)).toEqual([255, 0, 0, 255]);
     expect(pixel(image, 1, 5)).toEqual([255, 0, 0, 255]);
@@ -78,12 +145,24 @@ describe("pixels of a lane", () => {
     expect(pixel(image, 0, 6)[3]).toBe(0);
   });
   it("never overflow, even when a sample stands for more than a bucket", () => {
-    const image = lanePixels(tile({ cpu: [300], runnable: [100] }, [0]), { from: 0, to: 100, width: 100 }, 8, colours, all);
+    const image = lanePixels(
+      tile({ cpu: [300], runnable: [100] }, [0]),
+      { from: 0, to: 100, width: 100 },
+      8,
+      colours,
+      all,
+    );
     expect(pixel(image, 0, 0)).toEqual([0, 255, 0, 255]);
     expect(pixel(image, 0, 3)).toEqual([255, 0, 0, 255]);
   });
   it("show asleep as a low line", () => {
-    const image = lanePixels(tile({ blocked: [100] }, [0]), { from: 0, to: 100, width: 100 }, 10, colours, all);
+    const image = lanePixels(
+      tile({ blocked: [100] }, [0]),
+      { from: 0, to: 100, width: 100 },
+      10,
+      colours,
+      all,
+    );
     expect(pixel(image, 0, 9)).toEqual([0, 0, 255, 255]);
     expect(pixel(image, 0, 5)[3]).toBe(0);
   });
@@ -91,18 +170,35 @@ describe("pixels of a lane", () => {
 
 describe("stretches of functions", () => {
   it("join buckets of one function and end at sleep", () => {
-    const runs = laneRuns(tile({ cpu: [10, 10, 0, 10], blocked: [0, 0, 10, 0] }, [0, 10, 20, 30], [1, 1, 1, 1]), 10, 1);
-    expect(runs).toEqual([{ from: 0, to: 20, name: 1 }, { from: 30, to: 40, name: 1 }]);
+    const runs = laneRuns(
+      tile({ cpu: [10, 10, 0, 10], blocked: [0, 0, 10, 0] }, [0, 10, 20, 30], [1, 1, 1, 1]),
+      10,
+      1,
+    );
+    expect(runs).toEqual([
+      { from: 0, to: 20, name: 1 },
+      { from: 30, to: 40, name: 1 },
+    ]);
   });
   it("are no narrower than asked for where the thread stays awake", () => {
     const start = Array.from({ length: 100 }, (_, i) => i * 10);
-    const runs = laneRuns(tile({ cpu: start.map(() => 10) }, start, start.map((_, i) => i % 7)), 10, 50);
+    const runs = laneRuns(
+      tile(
+        { cpu: start.map(() => 10) },
+        start,
+        start.map((_, i) => i % 7),
+      ),
+      10,
+      50,
+    );
     for (const run of runs.slice(0, -1)) expect(run.to - run.from).toBeGreaterThanOrEqual(50);
     expect(runs[0].from).toBe(0);
     expect(runs.at(-1)?.to).toBe(1000);
   });
   it("go by the function with most of the time", () => {
-    expect(laneRuns(tile({ cpu: [1, 9, 1] }, [0, 10, 20], [1, 2, 3]), 10, 100)).toEqual([{ from: 0, to: 30, name: 2 }]);
+    expect(laneRuns(tile({ cpu: [1, 9, 1] }, [0, 10, 20], [1, 2, 3]), 10, 100)).toEqual([
+      { from: 0, to: 30, name: 2 },
+    ]);
   });
 });
 
@@ -124,7 +220,16 @@ describe("figures of a moment", () => {
 });
 
 it("sums threads without time asleep", () => {
-  const sum = summedThreads({ ...timeline, from: 0, to: 20, width: 10, threads: [tile({ cpu: [3], blocked: [7] }, [0]), { ...tile({ cpu: [4], disk: [1] }, [0]), thread: 1 }] }, 2);
+  const sum = summedThreads(
+    {
+      ...timeline,
+      from: 0,
+      to: 20,
+      width: 10,
+      threads: [tile({ cpu: [3], blocked: [7] }, [0]), { ...tile({ cpu: [4], disk: [1] }, [0]), thread: 1 }],
+    },
+    2,
+  );
   expect(sum.tile.states.cpu).toEqual([7, 0]);
   expect(sum.most).toBe(8);
 });

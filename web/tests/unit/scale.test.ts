@@ -1,5 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { niceStep, overlap, panned, ticks, toPixel, toValue, within, zoomed } from "../../src/layout/scale.ts";
+import {
+  niceStep,
+  overlap,
+  panned,
+  ticks,
+  toPixel,
+  toValue,
+  within,
+  zoomed,
+} from "../../src/layout/scale.ts";
 import { tileQuestion } from "../../src/layout/tiles.ts";
 
 const bounds = { from: 0, to: 1000 };
@@ -15,7 +24,10 @@ describe("windows", () => {
   it("stay within the bounds and above the smallest size", () => {
     let window = { from: 0, to: 1000 };
     for (let i = 0; i < 200; i++) {
-      window = i % 3 === 0 ? panned(window, bounds, ((i % 7) - 3) / 2) : zoomed(window, bounds, (i * 37) % 1000, i % 2 ? 0.6 : 1.5, 10);
+      window =
+        i % 3 === 0
+          ? panned(window, bounds, ((i % 7) - 3) / 2)
+          : zoomed(window, bounds, (i * 37) % 1000, i % 2 ? 0.6 : 1.5, 10);
       expect(window.from).toBeGreaterThanOrEqual(-1e-9);
       expect(window.to).toBeLessThanOrEqual(1000 + 1e-9);
       expect(window.to - window.from).toBeGreaterThanOrEqual(10 - 1e-9);
@@ -23,7 +35,8 @@ describe("windows", () => {
   });
   it("map pixels and values both ways", () => {
     const window = { from: 123, to: 456 };
-    for (const pixel of [0, 1, 333, 800]) expect(toPixel(window, 800, toValue(window, 800, pixel))).toBeCloseTo(pixel, 9);
+    for (const pixel of [0, 1, 333, 800])
+      expect(toPixel(window, 800, toValue(window, 800, pixel))).toBeCloseTo(pixel, 9);
   });
   it("move into bounds, shrinking if they must", () => {
     expect(within({ from: -50, to: 50 }, bounds)).toEqual({ from: 0, to: 100 });
@@ -38,7 +51,8 @@ describe("ticks", () => {
       const { step, values } = ticks({ from: size * 0.1, to: size * 1.1 }, 1000, 100);
       expect((step / size) * 1000).toBeGreaterThanOrEqual(99.9);
       expect(values.length).toBeLessThanOrEqual(11);
-      for (const value of values) expect(Math.abs(value / step - Math.round(value / step))).toBeLessThan(1e-6);
+      for (const value of values)
+        expect(Math.abs(value / step - Math.round(value / step))).toBeLessThan(1e-6);
     }
   });
   it("have steps of 1, 2 or 5", () => {
@@ -59,7 +73,8 @@ describe("tile questions", () => {
   });
   it("stay the same while the window moves a little", () => {
     const questions = new Set<string>();
-    for (let i = 0; i < 60; i++) questions.add(JSON.stringify(tileQuestion({ from: 1e9 + i * 2e6, to: 1.3e9 + i * 2e6 }, whole, 1200)));
+    for (let i = 0; i < 60; i++)
+      questions.add(JSON.stringify(tileQuestion({ from: 1e9 + i * 2e6, to: 1.3e9 + i * 2e6 }, whole, 1200)));
     expect(questions.size).toBeLessThanOrEqual(3);
   });
 });

@@ -35,9 +35,17 @@ describe("rows in sight", () => {
 });
 
 describe("words of Python", () => {
-  const kinds = (line: string) => pythonWords([line])[0].filter((word) => word.kind !== "plain").map((word) => `${word.kind}:${word.text}`);
+  const kinds = (line: string) =>
+    pythonWords([line])[0]
+      .filter((word) => word.kind !== "plain")
+      .map((word) => `${word.kind}:${word.text}`);
   it("are told apart", () => {
-    expect(kinds("def astar(x=1.5):  # go")).toEqual(["keyword:def", "definition:astar", "number:1.5", "comment:# go"]);
+    expect(kinds("def astar(x=1.5):  # go")).toEqual([
+      "keyword:def",
+      "definition:astar",
+      "number:1.5",
+      "comment:# go",
+    ]);
     expect(kinds("return f'a {b}' + rb\"x\"")).toEqual(["keyword:return", "string:f'a {b}'", 'string:rb"x"']);
     expect(kinds("x = 'it\\'s' # no")).toEqual(["string:'it\\'s'", "comment:# no"]);
     expect(kinds("match = 3")).toEqual(["number:3"]);
@@ -50,14 +58,24 @@ describe("words of Python", () => {
     expect(lines[2].at(-1)).toEqual({ text: "# yes", kind: "comment" });
   });
   it("lose no character", () => {
-    const source = ["@x", "async def f(a, *, b: 'T' = 0x1F) -> None:", "    return {**a}[b] @ é", "'open", "\t\tpass\u00a0"];
+    const source = [
+      "@x",
+      "async def f(a, *, b: 'T' = 0x1F) -> None:",
+      "    return {**a}[b] @ é",
+      "'open",
+      "\t\tpass\u00a0",
+    ];
     expect(pythonWords(source).map((line) => line.map((word) => word.text).join(""))).toEqual(source);
   });
 });
 
 describe("finding by name", () => {
   it("prefers starts, then starts of words", () => {
-    expect(best("no", ["compose_node", "snow", "node"], (text) => text, 5)).toEqual(["node", "compose_node", "snow"]);
+    expect(best("no", ["compose_node", "snow", "node"], (text) => text, 5)).toEqual([
+      "node",
+      "compose_node",
+      "snow",
+    ]);
     expect(matchScore("com node", "compose_node")).not.toBeNull();
     expect(matchScore("zzz", "compose_node")).toBeNull();
     expect(best("", ["b", "a"], (text) => text, 1)).toEqual(["b"]);
@@ -65,11 +83,30 @@ describe("finding by name", () => {
 });
 
 describe("the call tree", () => {
-  const child = (id: number, hasChildren: boolean) => ({ function: id, label: String(id), file: "", short: "", line: 0, kind: "python", package: "", own: true, self: 0, totalWeight: 10 - id, hasChildren });
+  const child = (id: number, hasChildren: boolean) => ({
+    function: id,
+    label: String(id),
+    file: "",
+    short: "",
+    line: 0,
+    kind: "python",
+    package: "",
+    own: true,
+    self: 0,
+    totalWeight: 10 - id,
+    hasChildren,
+  });
   it("shows open nodes and waits for their children", () => {
-    const children = new Map([["", [child(1, true), child(2, true)]], ["1", [child(1, true)]]]);
+    const children = new Map([
+      ["", [child(1, true), child(2, true)]],
+      ["1", [child(1, true)]],
+    ]);
     const rows = treeRows(children, new Set(["1", "1.1", "7"]));
-    expect(rows.map((row) => [row.key, row.depth, row.open, row.waiting])).toEqual([["1", 0, true, false], ["1.1", 1, true, true], ["2", 0, false, false]]);
+    expect(rows.map((row) => [row.key, row.depth, row.open, row.waiting])).toEqual([
+      ["1", 0, true, false],
+      ["1.1", 1, true, true],
+      ["2", 0, false, false],
+    ]);
     expect(parentKey("1.1")).toBe("1");
     expect(parentKey("1")).toBe("");
     expect(isHot(child(1, true), 20)).toBe(true);

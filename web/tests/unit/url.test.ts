@@ -4,8 +4,32 @@ import { decode, encode, URL_VERSION } from "../../src/state/url.ts";
 import { changed, filterOf, INITIAL, toggledState, type ViewState } from "../../src/state/view-state.ts";
 
 const full: ViewState = {
-  rec: 2, tab: "source", range: [1_000_000_000, 2_500_000_000], processes: [1], threads: [3, 14], states: ["cpu", "gil-wait"], gil: true, focus: 7, search: "a.b|c (x)&é#", only: true, pick: 9,
-  window: [5, 6_000_000_000_000], folds: [0, 4], quiet: true, tracks: ["cpu", "io.read"], order: "time", inverted: true, upwards: true, byLine: true, colour: "self", zoom: { x0: 12, x1: 99, depth: 4 }, sort: "name", descending: false, treeInverted: true, file: 0, asTable: true,
+  rec: 2,
+  tab: "source",
+  range: [1_000_000_000, 2_500_000_000],
+  processes: [1],
+  threads: [3, 14],
+  states: ["cpu", "gil-wait"],
+  gil: true,
+  focus: 7,
+  search: "a.b|c (x)&é#",
+  only: true,
+  pick: 9,
+  window: [5, 6_000_000_000_000],
+  folds: [0, 4],
+  quiet: true,
+  tracks: ["cpu", "io.read"],
+  order: "time",
+  inverted: true,
+  upwards: true,
+  byLine: true,
+  colour: "self",
+  zoom: { x0: 12, x1: 99, depth: 4 },
+  sort: "name",
+  descending: false,
+  treeInverted: true,
+  file: 0,
+  asTable: true,
 };
 
 describe("links", () => {
@@ -22,7 +46,13 @@ describe("links", () => {
     }
   });
   it("survive nonsense", () => {
-    for (const hash of ["#v1?range=9-3&zoom=1-2&threads=a.b&states=x&tab=nope&pick=-1", "#v1?range=%%%", "#v1", "#", ""]) {
+    for (const hash of [
+      "#v1?range=9-3&zoom=1-2&threads=a.b&states=x&tab=nope&pick=-1",
+      "#v1?range=%%%",
+      "#v1",
+      "#",
+      "",
+    ]) {
       expect(decode(hash).view).toEqual(INITIAL);
     }
   });
@@ -39,7 +69,9 @@ describe("links", () => {
 
 describe("the selection", () => {
   it("is asked for as docs/api.md says", () => {
-    expect(filterQuery(filterOf(full))).toBe("rec=2&from=1000000000&to=2500000000&processes=1&threads=3%2C14&states=cpu%2Cgil-wait&gil=1&function=7&search=a.b%7Cc%20(x)%26%C3%A9%23");
+    expect(filterQuery(filterOf(full))).toBe(
+      "rec=2&from=1000000000&to=2500000000&processes=1&threads=3%2C14&states=cpu%2Cgil-wait&gil=1&function=7&search=a.b%7Cc%20(x)%26%C3%A9%23",
+    );
     expect(filterQuery(filterOf({ ...full, only: false }))).not.toContain("search");
     expect(filterQuery(filterOf(INITIAL))).toBe("rec=0");
     expect(throughQuery(filterQuery(filterOf({ ...INITIAL, focus: 7 })))).toBe("rec=0&through=7");
