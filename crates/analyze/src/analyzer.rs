@@ -82,7 +82,7 @@ impl Selection {
 }
 
 /// Bytes of sums that an [`Analyzer`] keeps unless told otherwise.
-const DEFAULT_CACHE_BYTES: usize = 64 << 20;
+const DEFAULT_CACHE_BYTES: usize = 32 << 20;
 
 impl Analyzer {
     /// Makes a recording ready for questions.

@@ -42,7 +42,6 @@ mod order;
 mod overview;
 pub mod picture;
 mod report;
-mod report_text;
 mod scan;
 mod timeline;
 mod tree;

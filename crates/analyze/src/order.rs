@@ -49,7 +49,7 @@ pub struct TimeWindow {
 
 impl Analyzer {
     /// The stacks of a thread in the order of time: of the filter's first thread, without one of
-    /// the thread with the most weight.
+    /// the thread that has the most weight over the whole recording.
     ///
     /// Where there is more than a screen can show, a bucket of about a pixel shows its heaviest
     /// stack. A bucket in which the thread did anything that the filter admits is full, so that
@@ -66,7 +66,15 @@ impl Analyzer {
     ) -> Result<TimeOrder<'_>, AnalyzeError> {
         let thread = match filter.threads.first() {
             Some(thread) => Some(*thread),
-            None => self.select(filter)?.busiest_thread(),
+            // Of the whole time, so that the thread stays the same when the range moves.
+            None => {
+                let range = None;
+                let always = Filter {
+                    range,
+                    ..filter.clone()
+                };
+                self.select(&always)?.busiest_thread()
+            }
         };
         let range = filter.range.unwrap_or(self.source().range());
         let mut order = TimeOrder {
@@ -184,7 +192,13 @@ impl Analyzer {
                     if span.range.intersect(view).is_none() {
                         continue;
                     }
-                    for row in self.source().samples(block)?.rows() {
+                    let rows = self.source().samples(block)?;
+                    for i in 0..rows.len() {
+                        // The thread first: most samples are of others.
+                        if !admit.takes_thread(rows.threads[i]) {
+                            continue;
+                        }
+                        let row = rows.row(i);
                         let stack = admit.known(row.stack);
                         if admit.takes(row.thread, row.state, stack) {
                             push(row.range(), stack);

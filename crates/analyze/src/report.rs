@@ -1,4 +1,5 @@
-//! The summary of a recording that a person or a model can act on. As text: `report_text.rs`.
+//! The summary of a recording that a person or a model can act on. The command line writes it as
+//! text, the server as JSON.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -34,7 +35,7 @@ impl Default for ReportOptions {
     }
 }
 
-/// The summary of a recording. `Display` gives the text.
+/// The summary of a recording.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Report {
     /// [`ReportOptions::recording`].

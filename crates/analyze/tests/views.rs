@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use sondage_analyze::{
-    AnalyzeError, Analyzer, Direction, Filter, FunctionQuery, MergeBy, ReportOptions, Search,
-    SortBy, StateSet, TimeWindow, picture,
+    AnalyzeError, Analyzer, Direction, Empty, Filter, FunctionQuery, MergeBy, ReportOptions,
+    Search, SortBy, StateSet, TimeWindow, picture,
 };
 use sondage_model::{
     ClockRow, CounterKind, CounterRow, CounterSeriesRow, FunctionId, LossKind, LossRow,
@@ -807,7 +807,7 @@ fn the_report_says_where_the_time_went() {
         ..ReportOptions::default()
     };
     let report = analyzer.report(&options).expect("readable");
-    insta::assert_snapshot!(report.to_string());
+    insta::assert_debug_snapshot!(report);
 }
 
 #[test]
@@ -822,7 +822,7 @@ fn the_report_of_a_sleeper_shows_what_it_waits_for() {
         .report(&ReportOptions::default())
         .expect("readable");
     assert!(report.shows_asleep && report.empty.is_none());
-    insta::assert_snapshot!(report.to_string());
+    insta::assert_debug_snapshot!(report);
 }
 
 #[test]
@@ -830,12 +830,37 @@ fn the_report_of_nothing_says_so() {
     let report = analyze(MemoryRecording::default())
         .report(&ReportOptions::default())
         .expect("readable");
-    insta::assert_snapshot!(report.to_string(), @r"
-    REC · 0 ns · 0 samples · 0 processes, 0 threads
+    assert_eq!(report.empty, Some(Empty::NoSamples { lost: 0 }));
+    assert!(report.by_own.is_empty() && report.lines.is_empty() && report.paths.is_empty());
+    assert!(report.notes.is_empty());
+}
 
-    The recording has no samples: the program ended before the first one. Record for longer, or at a higher rate.
-
-    More: sondage view REC
+#[test]
+fn the_report_notes_what_stands_out() {
+    let mut recording = picture::record(
+        "
+        state:  cpu  runnable  gil-wait  disk  blocked
+        ms:     6    1         2         1     100
+                a    a         a         a     b
+        ",
+    );
+    recording.losses.push(LossRow {
+        count: 1,
+        ..LossRow::default()
+    });
+    recording.clock.push(ClockRow {
+        own_cpu: Nanos(11_000_000),
+        ..ClockRow::default()
+    });
+    let report = analyze(recording)
+        .report(&ReportOptions::default())
+        .expect("readable");
+    let notes: Vec<String> = report.notes.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(notes.join("\n"), @r"
+    1 of 6 observations were lost (16.7 %): the figures are less sure.
+    Threads waited for the GIL in 20.0 % of the time they were not asleep.
+    Threads were asleep 90.9 % of the time: what they wait for may matter more than what they do. Include the state “asleep” to see it.
+    The profiler used 10.0 % of one CPU. A lower --rate costs less.
     ");
 }
 
@@ -862,5 +887,5 @@ fn ten_thousand_frames_deep() {
     let report = analyzer
         .report(&ReportOptions::default())
         .expect("readable");
-    assert!(report.to_string().contains("… 9992 more"));
+    assert_eq!(report.paths[0].functions.len(), 10_000);
 }

@@ -308,10 +308,10 @@ fn check(flame: &Flame, viewport: &Viewport, callers: bool) -> Result<(), TestCa
         prop_assert!(flame.x[parent] <= x && x + w <= flame.x[parent] + flame.w[parent]);
         inside[parent] += w;
     }
-    for i in 0..flame.len() {
-        prop_assert!(inside[i] <= flame.w[i] && flame.own[i] <= flame.w[i]);
+    for (i, &inside) in inside.iter().enumerate() {
+        prop_assert!(inside <= flame.w[i] && flame.own[i] <= flame.w[i]);
         // In a tree of callers the self weight is of the roots, and their callers share it.
-        prop_assert!(callers || inside[i] + flame.own[i] <= flame.w[i]);
+        prop_assert!(callers || inside + flame.own[i] <= flame.w[i]);
     }
     for depth in 0..=flame.max_depth {
         let mut row: Vec<usize> = (0..flame.len())
