@@ -56,11 +56,6 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
         "the cores take bytes and time as arguments and do not wait",
     ),
     ("rust-embed", &["serve"], "only the server carries the page"),
-    (
-        "memmap2",
-        &["recording"],
-        "only the recording opens files as memory",
-    ),
 ];
 
 pub fn check(tree: &Tree) -> Vec<Finding> {
