@@ -4,7 +4,7 @@ use crate::layout::{FrameSize, Layout};
 use crate::lines;
 use crate::memory::{Memory, MemoryError, half, word};
 use crate::objects;
-use rustc_hash::{FxHashMap, FxHasher};
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 use sondage_model::RemoteAddr;
 use std::hash::Hasher;
 
@@ -128,6 +128,8 @@ pub(crate) struct CodeTable {
     by_address: FxHashMap<u64, CodeSlot>,
     by_content: FxHashMap<u64, Vec<CodeId>>,
     infos: Vec<CodeInfo>,
+    /// Addresses at which one code object took another's place: they will do so again.
+    reused: FxHashSet<u64>,
 }
 
 impl CodeTable {
@@ -136,8 +138,10 @@ impl CodeTable {
         self.by_address.get(&address)
     }
 
+    /// Another code object was found at `address`.
     pub fn forget(&mut self, address: u64) {
         self.by_address.remove(&address);
+        self.reused.insert(address);
     }
 
     /// The code object at `address` was seen to be the same in this generation.
@@ -145,6 +149,12 @@ impl CodeTable {
         if let Some(slot) = self.by_address.get_mut(&address) {
             slot.generation = generation;
         }
+    }
+
+    /// Whether code objects took each other's place at this address.
+    #[inline]
+    pub fn was_reused(&self, address: u64) -> bool {
+        !self.reused.is_empty() && self.reused.contains(&address)
     }
 
     pub fn info(&self, id: CodeId) -> Option<&CodeInfo> {

@@ -415,7 +415,10 @@ impl<M: Memory> Target<M> {
             .stack
             .iter()
             .zip(&cursor.last)
-            .take_while(|(now, before)| now.same_memory(before))
+            // The same address need not be the same code where code comes and goes.
+            .take_while(|(now, before)| {
+                now.same_memory(before) && !self.codes.was_reused(now.executable)
+            })
             .count();
         cursor.stack[..same].copy_from_slice(&cursor.last[..same]);
         let generation = cursor.plan.generation();
