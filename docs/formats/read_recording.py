@@ -37,17 +37,30 @@ def chunks(data):
         at += 80 + length
 
 
-def times_and_weights(batch, base, relative):
+def without_planes(table):
+    """The table with its numbers put together from planes: all lowest bytes, all next ones, and so on."""
+    columns, rows = [], table.num_rows
+    for column in table.combine_chunks().columns:
+        if pa.types.is_primitive(column.type) and rows:
+            planes, width = column.chunk(0).buffers()[1].to_pybytes(), column.type.bit_width // 8
+            plain = bytearray(rows * width)
+            for number in range(width):
+                plain[number::width] = planes[number * rows : (number + 1) * rows]
+            column = pa.Array.from_buffers(column.type, rows, [None, pa.py_buffer(plain)])
+        columns.append(column)
+    return pa.table(columns, names=table.column_names)
+
+
+def times_and_weights(table, base, relative):
     """The times and weights of a chunk of samples: sums of steps, and differences to what is expected."""
     time, last = base, {}
-    steps = zip(batch["step_low"].to_pylist(), batch["step_high"].to_pylist())
-    rows = zip(steps, batch["weight_extra"].to_pylist(), batch["thread"].to_pylist())
-    for (low, high), extra, thread in rows:
-        time += (high << 16) | low
+    rows = zip(*(table[name].to_pylist() for name in ("time_step", "weight_extra", "thread")))
+    for step, extra, thread in rows:
+        time = (time + step) % 2**64
         slot = thread % 4096
         expected = max(0, time - last[slot]) if relative and slot in last else 0
         last[slot] = time
-        yield time, expected + extra
+        yield time, (expected + extra) % 2**64
 
 
 def tables(path):
@@ -61,9 +74,11 @@ def tables(path):
             schemas[name] = message
             continue
         batch = pa.ipc.open_stream(schemas[name] + message + END_OF_STREAM).read_all()
+        if flags & 4:
+            batch = without_planes(batch)
         if name == "samples":
             times, weights = zip(*times_and_weights(batch, detail, flags & 2))
-            batch = batch.drop_columns(["step_low", "step_high", "weight_extra"])
+            batch = batch.drop_columns(["time_step", "weight_extra"])
             batch = batch.append_column("time", pa.array(times, pa.uint64()))
             batch = batch.append_column("weight", pa.array(weights, pa.uint64()))
         batches.setdefault(name, []).append(batch)

@@ -180,8 +180,7 @@ impl Table {
             // Times are stored as steps, weights as what they differ from the expected one: see
             // docs/formats/recording.md.
             Table::Samples => &[
-                ("step_low", UInt16),
-                ("step_high", Int32),
+                ("time_step", Int64),
                 ("weight_extra", Int64),
                 ("count", UInt32),
                 ("thread", UInt32),

@@ -40,6 +40,9 @@ pub(crate) const FLAG_ZSTD: u8 = 1;
 /// not the weight itself.
 pub(crate) const FLAG_RELATIVE_WEIGHTS: u8 = 2;
 
+/// Numbers are stored as planes: of each column all lowest bytes, then all next ones, and so on.
+pub(crate) const FLAG_PLANES: u8 = 4;
+
 /// A chunk's header, less its magic and its own checksum.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Header {
@@ -141,7 +144,7 @@ impl Header {
                 return Err(ChunkError::TooLarge(u64::from(length)));
             }
         }
-        if self.flags & !(FLAG_ZSTD | FLAG_RELATIVE_WEIGHTS) != 0 {
+        if self.flags & !(FLAG_ZSTD | FLAG_RELATIVE_WEIGHTS | FLAG_PLANES) != 0 {
             return Err(ChunkError::Content(format!(
                 "it has flags that are not known: {:#x}",
                 self.flags
@@ -205,7 +208,7 @@ mod tests {
         let header = Header {
             table: 11,
             kind: 0,
-            flags: 3,
+            flags: 7,
             payload_length: 1000,
             raw_length: 5000,
             rows: 100,

@@ -1,6 +1,8 @@
 //! Rows of samples, events and level of detail to columns and back. Those of the dictionary are
 //! in [`crate::codec_dictionary`].
 
+use std::ops::Range;
+
 use sondage_model::schema::Table;
 use sondage_model::{
     ClockRow, CounterId, CounterKind, CounterRow, FileId, Label, LossKind, LossRow, MessageLevel,
@@ -107,13 +109,6 @@ pub(crate) struct EncodedSamples {
     pub threads: u64,
 }
 
-/// The step between two times, if it can be stored.
-fn step(from: Time, to: Time) -> Option<i64> {
-    let step = i128::from(to.0) - i128::from(from.0);
-    let bound = 1i128 << 47;
-    (-bound..bound).contains(&step).then_some(step as i64)
-}
-
 /// Time of the row before, by thread.
 #[derive(Default)]
 struct LastTimes(Vec<Option<Time>>);
@@ -132,23 +127,16 @@ impl LastTimes {
     }
 }
 
-/// Encodes rows from `start` on: at most `most`, fewer where a step is too long to be stored.
-pub(crate) fn encode_samples(samples: &SampleColumns, start: usize, most: usize) -> EncodedSamples {
-    let base = samples.times[start];
-    let mut end = (start + most).min(samples.len());
-    let mut steps = Vec::with_capacity(end - start);
-    let mut before = base;
-    for (offset, &time) in samples.times[start..end].iter().enumerate() {
-        match step(before, time) {
-            Some(step) => steps.push(step),
-            None => {
-                end = start + offset;
-                break;
-            }
-        }
-        before = time;
-    }
-    let rows = start..end;
+/// Encodes these rows, of which there is at least one.
+pub(crate) fn encode_samples(samples: &SampleColumns, rows: Range<usize>) -> EncodedSamples {
+    let base = samples.times[rows.start];
+    let times = &samples.times[rows.clone()];
+    let before = std::iter::once(&base).chain(times);
+    // Wrapping, here and when it is read: so every step can be stored.
+    let steps = times
+        .iter()
+        .zip(before)
+        .map(|(time, before)| time.0.wrapping_sub(before.0) as i64);
     let mut last_times = LastTimes::default();
     let (mut first, mut last, mut count, mut threads) = (Time::MAX, Time::ZERO, 0u64, 0u64);
     let mut extras = Vec::with_capacity(rows.len());
@@ -172,8 +160,7 @@ pub(crate) fn encode_samples(samples: &SampleColumns, start: usize, most: usize)
     }
     let relative = same_as_expected > same_as_before;
     let mut batch = BatchEncoder::new(Table::Samples, rows.len());
-    batch.u16(steps.iter().map(|&step| step as u16));
-    batch.i32(steps.iter().map(|&step| (step >> 16) as i32));
+    batch.i64(steps);
     if relative {
         batch.i64(extras.into_iter());
     } else {
@@ -205,8 +192,7 @@ pub(crate) fn decode_samples(
     let start = samples.len();
     let mut time = base.0;
     samples.times.reserve(batch.rows);
-    for (low, high) in batch.u16("step_low")?.zip(batch.i32("step_high")?) {
-        let step = (i64::from(high) << 16) | i64::from(low);
+    for step in batch.i64("time_step")? {
         time = time.wrapping_add(step as u64);
         samples.times.push(Time(time));
     }

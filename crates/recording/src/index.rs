@@ -8,8 +8,8 @@ use sondage_model::schema::Table;
 use zstd::zstd_safe::DCtx;
 
 use crate::chunk::{
-    self, CHUNK_MAGIC, ChunkRef, FLAG_ZSTD, HEAD_LENGTH, HEADER_LENGTH, Header, Kind, MAGIC,
-    TRAILER_LENGTH, VERSION,
+    self, CHUNK_MAGIC, ChunkRef, FLAG_PLANES, FLAG_ZSTD, HEAD_LENGTH, HEADER_LENGTH, Header, Kind,
+    MAGIC, TRAILER_LENGTH, VERSION,
 };
 use crate::codec_index;
 use crate::error::{ChunkError, OpenError};
@@ -132,7 +132,7 @@ impl Index {
             .layouts
             .get(&header.table)
             .ok_or(ChunkError::Message("its table is unknown"))?;
-        let batch = Batch::parse(&bytes, layout)?;
+        let batch = Batch::parse(&bytes, layout, header.flags & FLAG_PLANES != 0)?;
         if batch.rows != header.rows as usize {
             return Err(ChunkError::Message(
                 "it has not as many rows as its header says",
@@ -274,7 +274,8 @@ fn from_footer(store: &dyn Store) -> Option<Vec<ChunkRef>> {
         if chunk.header.kind == Kind::Schema as u8 {
             layout = Some(Layout::parse(&payload).ok()?);
         } else {
-            let batch = Batch::parse(&payload, layout.as_ref()?).ok()?;
+            let planes = chunk.header.flags & FLAG_PLANES != 0;
+            let batch = Batch::parse(&payload, layout.as_ref()?, planes).ok()?;
             codec_index::decode(&batch, &mut chunks).ok()?;
             if chunks.len() as u64 > most_chunks {
                 return None;

@@ -18,6 +18,8 @@ use crate::error::ChunkError;
 
 /// Marks an encapsulated message; its length follows.
 const CONTINUATION: [u8; 4] = [0xff; 4];
+/// With fewer rows columns are too short to be compressed apart.
+const LEAST_ROWS_TO_CUT: usize = 64;
 /// Buffers begin at multiples of this.
 const ALIGNMENT: usize = 8;
 
@@ -164,6 +166,9 @@ pub(crate) struct BatchEncoder {
     body: Vec<u8>,
     types: Vec<ColumnType>,
     buffers: Vec<Buffer>,
+    cuts: Vec<usize>,
+    /// Whether the last plane has one and the same byte throughout.
+    constant: bool,
 }
 
 /// A message, and where its parts with different statistics begin: a compressor does well to
@@ -177,9 +182,12 @@ pub(crate) struct Encoded {
 macro_rules! fixed_columns {
     ($($name:ident $variant:ident $type:ty;)*) => {$(
         pub fn $name(&mut self, values: impl Iterator<Item = $type>) {
+            let values: Vec<_> = values.map(<$type>::to_le_bytes).collect();
             let start = self.body.len();
-            for value in values {
-                self.body.extend_from_slice(&value.to_le_bytes());
+            for plane in 0..size_of::<$type>() {
+                let plane_start = self.body.len();
+                self.body.extend(values.iter().map(|value| value[plane]));
+                self.cut_before(plane_start);
             }
             self.types.push(ColumnType::$variant);
             self.buffers.push(Buffer::new(start as i64, 0));
@@ -196,7 +204,20 @@ impl BatchEncoder {
             body: Vec::new(),
             types: Vec::new(),
             buffers: Vec::new(),
+            cuts: vec![0],
+            constant: false,
         }
+    }
+
+    /// Marks the start of the plane that was just written as a good place for a new block, unless
+    /// it is as dull as the plane before it: a block costs some bytes.
+    fn cut_before(&mut self, start: usize) {
+        let plane = &self.body[start..];
+        let constant = plane.iter().all(|byte| *byte == plane[0]);
+        if !(constant && self.constant) && self.rows >= LEAST_ROWS_TO_CUT {
+            self.cuts.push(start);
+        }
+        self.constant = constant;
     }
 
     fixed_columns! {
@@ -219,11 +240,13 @@ impl BatchEncoder {
         }
         self.types.push(ColumnType::Utf8);
         self.buffers.push(Buffer::new(start as i64, 0));
+        self.cut_before(start);
         self.close_buffer(start);
         let start = self.body.len();
         for text in values {
             self.body.extend_from_slice(text.as_bytes());
         }
+        self.cut_before(start);
         self.close_buffer(start);
     }
 
@@ -272,13 +295,7 @@ impl BatchEncoder {
         let body_length = self.body.len();
         let bytes = encapsulate(fbb.finished_data(), self.body);
         let body_start = bytes.len() - body_length;
-        let mut cuts: Vec<usize> = self
-            .buffers
-            .iter()
-            .filter(|buffer| buffer.length() > 0)
-            .map(|buffer| body_start + buffer.offset() as usize)
-            .collect();
-        cuts.push(bytes.len());
+        let cuts = self.cuts.iter().map(|cut| body_start + cut).collect();
         Encoded {
             bytes,
             cuts,
@@ -305,10 +322,10 @@ fn message(bytes: &[u8]) -> Result<(Message<'_>, &[u8]), ChunkError> {
 }
 
 /// The bytes of one column.
-#[derive(Clone, Debug)]
-pub(crate) enum Column<'a> {
-    /// Little-endian values.
-    Fixed(ColumnType, Cow<'a, [u8]>),
+#[derive(Clone, Copy, Debug)]
+enum Column<'a> {
+    /// Numbers.
+    Fixed(ColumnType, &'a [u8]),
     /// Offsets into the text, one more than rows.
     Utf8(&'a [u8], &'a [u8]),
 }
@@ -317,26 +334,42 @@ pub(crate) enum Column<'a> {
 #[derive(Debug)]
 pub(crate) struct Batch<'a> {
     pub rows: usize,
+    planes: bool,
     columns: Vec<(String, Column<'a>)>,
 }
 
 macro_rules! fixed_getters {
-    ($($name:ident $variant:ident $type:ty;)*) => {$(
-        pub fn $name(&self, name: &'static str) -> Result<impl ExactSizeIterator<Item = $type> + Clone + '_, ChunkError> {
-            match self.column(name) {
-                Some(Column::Fixed(ColumnType::$variant, bytes)) => {
-                    let (values, _) = bytes.as_chunks::<{ size_of::<$type>() }>();
-                    Ok(values.iter().map(|value| <$type>::from_le_bytes(*value)))
+    ($($name:ident $variant:ident $bits:ty, $convert:expr;)*) => {$(
+        pub fn $name(&self, name: &'static str) -> Result<impl ExactSizeIterator<Item = $name> + use<>, ChunkError> {
+            let Some(Column::Fixed(ColumnType::$variant, bytes)) = self.column(name) else {
+                return Err(ChunkError::Column(name));
+            };
+            let mut values: Vec<$bits> = Vec::new();
+            if self.planes && self.rows > 0 {
+                values.resize(self.rows, 0);
+                for (number, plane) in bytes.chunks_exact(self.rows).enumerate() {
+                    // PERF: most planes are all zeros, and the loop below is one that compilers
+                    // make wide; the other way round, value by value, it is not.
+                    if plane.iter().all(|byte| *byte == 0) {
+                        continue;
+                    }
+                    for (value, byte) in values.iter_mut().zip(plane) {
+                        *value |= <$bits>::from(*byte) << (8 * number);
+                    }
                 }
-                _ => Err(ChunkError::Column(name)),
+            } else {
+                let (plain, _) = bytes.as_chunks::<{ size_of::<$bits>() }>();
+                values.extend(plain.iter().map(|value| <$bits>::from_le_bytes(*value)));
             }
+            Ok(values.into_iter().map($convert))
         }
     )*};
 }
 
 impl<'a> Batch<'a> {
-    /// Reads a record batch message whose columns are those of `layout`.
-    pub fn parse(bytes: &'a [u8], layout: &Layout) -> Result<Batch<'a>, ChunkError> {
+    /// Reads a record batch message whose columns are those of `layout`, and whose numbers are
+    /// stored as planes or as they are.
+    pub fn parse(bytes: &'a [u8], layout: &Layout, planes: bool) -> Result<Batch<'a>, ChunkError> {
         let (message, body) = message(bytes)?;
         let batch = message
             .header_as_record_batch()
@@ -396,29 +429,33 @@ impl<'a> Batch<'a> {
                 fixed => {
                     let bytes = buffer(at + 1, rows * fixed.width())?;
                     at += 2;
-                    Column::Fixed(*fixed, Cow::Borrowed(bytes))
+                    Column::Fixed(*fixed, bytes)
                 }
             };
             columns.push((name.clone(), column));
         }
-        Ok(Batch { rows, columns })
+        Ok(Batch {
+            rows,
+            planes,
+            columns,
+        })
     }
 
-    fn column(&self, name: &str) -> Option<&Column<'a>> {
+    fn column(&self, name: &str) -> Option<Column<'a>> {
         self.columns
             .iter()
             .find(|(n, _)| n == name)
-            .map(|(_, column)| column)
+            .map(|(_, column)| *column)
     }
 
     fixed_getters! {
-        u8 U8 u8;
-        u16 U16 u16;
-        u32 U32 u32;
-        i32 I32 i32;
-        u64 U64 u64;
-        i64 I64 i64;
-        f64 F64 f64;
+        u8 U8 u8, |bits| bits;
+        u16 U16 u16, |bits| bits;
+        u32 U32 u32, |bits| bits;
+        i32 I32 u32, |bits| bits as i32;
+        u64 U64 u64, |bits| bits;
+        i64 I64 u64, |bits| bits as i64;
+        f64 F64 u64, f64::from_bits;
     }
 
     /// The texts of a column; bytes that are not UTF-8 are replaced.
@@ -440,7 +477,7 @@ impl<'a> Batch<'a> {
 mod tests {
     use super::*;
     use arrow_array::cast::AsArray;
-    use arrow_array::types::{UInt32Type, UInt64Type};
+    use arrow_array::types::{UInt8Type, UInt64Type};
 
     fn messages() -> Encoded {
         let texts = ["", "grüße", "x"];
@@ -465,13 +502,23 @@ mod tests {
         assert_eq!(batches.len(), 1);
         let batch = &batches[0];
         assert_eq!(*batch.schema(), Table::Messages.schema());
-        let column = |index: usize| batch.column(index);
-        assert_eq!(
-            column(0).as_primitive::<UInt64Type>().values(),
-            &[1, 2, u64::MAX]
-        );
-        assert_eq!(column(2).as_primitive::<UInt32Type>().values(), &[7, 8, 9]);
-        let texts: Vec<_> = column(3).as_string::<i32>().iter().flatten().collect();
+        // Numbers are there as planes: all lowest bytes, then all next ones, …
+        let times: Vec<u8> = batch
+            .column(0)
+            .as_primitive::<UInt64Type>()
+            .values()
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        assert_eq!(times[..6], [1, 2, 255, 0, 0, 255]);
+        let levels = batch.column(1).as_primitive::<UInt8Type>();
+        assert_eq!(levels.values(), &[0, 1, 2]);
+        let texts: Vec<_> = batch
+            .column(3)
+            .as_string::<i32>()
+            .iter()
+            .flatten()
+            .collect();
         assert_eq!(texts, ["", "grüße", "x"]);
     }
 
@@ -489,11 +536,17 @@ mod tests {
         // The stored schema says which column is which.
         let mut layout = Layout::of(Table::Messages);
         layout.0[0].0 = "when".into();
-        let batch = Batch::parse(&encoded.bytes, &layout).ok();
+        let batch = Batch::parse(&encoded.bytes, &layout, true).ok();
         let names: Vec<_> = batch
             .iter()
             .flat_map(|batch| ["when", "time"].map(|name| batch.u64(name).is_ok()))
             .collect();
         assert_eq!(names, [true, false]);
+        let times: Vec<u64> = batch
+            .iter()
+            .flat_map(|batch| batch.u64("when"))
+            .flatten()
+            .collect();
+        assert_eq!(times, [1, 2, u64::MAX]);
     }
 }

@@ -383,7 +383,8 @@ impl<W: Write> Writer<W> {
             if start == self.samples.len() {
                 break Ok(());
             }
-            let part = codec::encode_samples(&self.samples, start, CHUNK_ROWS);
+            let end = self.samples.len().min(start + CHUNK_ROWS);
+            let part = codec::encode_samples(&self.samples, start..end);
             if let Err(error) = self.write_samples(&part) {
                 break Err(error);
             }
