@@ -91,7 +91,7 @@ export function fillOf(colour: Rgb): Fill {
   return { fill: css(colour), text: css(text), quiet: css(quiet) };
 }
 
-const WARM = [48, 78, 26, 62, 92, 36];
+const WARM = [48, 78, 34, 62, 92, 42];
 const COOL = [252, 200, 286, 168, 226, 312];
 
 /** How the colours of one theme are mixed. */
