@@ -31,6 +31,13 @@ about() {
   esac
 }
 
+# all COMMAND…: runs each command line, and fails if any did.
+all() {
+  local command status=0
+  for command in "$@"; do eval "$command" || status=1; done
+  return $status
+}
+
 in_web() { (cd web && PATH=$PWD/node_modules/.bin:$PATH "$@"); }
 
 section_build() { scripts/build.sh dev; }
@@ -66,20 +73,20 @@ section_consumers() {
 
 section_format() {
   scripts/build.sh tools
-  cargo fmt --all --check && .venv/bin/ruff format --check .
+  all "cargo fmt --all --check" ".venv/bin/ruff format --check ."
 }
 
-section_lints() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
+section_lints() { cargo clippy --workspace --all-targets --locked --keep-going -- -D warnings; }
 section_tidy() { cargo xtask tidy; }
 
 section_pythonchecks() {
   scripts/build.sh tools
-  .venv/bin/ruff check . && .venv/bin/mypy
+  all ".venv/bin/ruff check ." .venv/bin/mypy
 }
 
 section_webchecks() {
   scripts/build.sh web
-  in_web tsc --noEmit && in_web eslint .
+  all "in_web tsc --noEmit" "in_web eslint ."
 }
 
 wanted=()
