@@ -182,6 +182,19 @@ pub(crate) fn encode_samples(samples: &SampleColumns, rows: Range<usize>) -> Enc
     }
 }
 
+/// No samples, with room for so many rows, which the caller has bounded.
+pub(crate) fn samples_with_room(rows: usize) -> SampleColumns {
+    SampleColumns {
+        times: Vec::with_capacity(rows),
+        weights: Vec::with_capacity(rows),
+        counts: Vec::with_capacity(rows),
+        threads: Vec::with_capacity(rows),
+        stacks: Vec::with_capacity(rows),
+        tasks: Vec::with_capacity(rows),
+        states: Vec::with_capacity(rows),
+    }
+}
+
 /// Appends the rows of a batch to `samples`.
 pub(crate) fn decode_samples(
     batch: &Batch<'_>,
@@ -191,7 +204,6 @@ pub(crate) fn decode_samples(
 ) -> Result<(), ChunkError> {
     let start = samples.len();
     let mut time = base.0;
-    samples.times.reserve(batch.rows);
     for step in batch.i64("time_step")? {
         time = time.wrapping_add(step as u64);
         samples.times.push(Time(time));

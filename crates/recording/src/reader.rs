@@ -201,8 +201,9 @@ impl Recording {
     }
 
     fn decode_samples(&self, number: usize) -> Result<SampleColumns, SourceError> {
-        let mut samples = SampleColumns::default();
-        for &at in &self.block(number)?.samples {
+        let block = self.block(number)?;
+        let mut samples = codec::samples_with_room(self.spans[number].rows as usize);
+        for &at in &block.samples {
             let chunk = &self.index.chunks[at];
             let start = samples.len();
             let read = self
