@@ -91,7 +91,7 @@ export function fillOf(colour: Rgb): Fill {
   return { fill: css(colour), text: css(text), quiet: css(quiet) };
 }
 
-const WARM = [48, 78, 34, 62, 92, 42];
+const WARM = [48, 76, 36, 62, 84, 42];
 const COOL = [252, 200, 286, 168, 226, 312];
 
 /** How the colours of one theme are mixed. */
@@ -148,7 +148,7 @@ function mixFill(key: string, own: boolean, kind: string, dark: boolean, member:
   const tone = dark ? DARK : LIGHT;
   const seed = hash(member);
   const grain = member === "" ? 0 : ((seed % 5) - 2) * tone.grain;
-  const turn = member === "" ? 0 : ((Math.floor(seed / 5) % 7) - 3) * (own ? 6 : 3);
+  const turn = member === "" ? 0 : ((Math.floor(seed / 5) % 7) - 3) * (own ? 5 : 3);
   if (kind !== "python") return fillOf(oklch(tone.other[0] + grain, tone.other[1], 260));
   const hues = own ? WARM : COOL;
   const [lightness, chroma] = own ? tone.own : tone.library;

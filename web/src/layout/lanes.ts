@@ -98,10 +98,13 @@ export function laneList(
   const lanes: Lane[] = [];
   let y = 0;
   const quiet = quietProcesses(recording);
-  const order = treeOrder(recording);
+  const sampled = new Set(
+    recording.threads.filter((thread) => thread.count > 0).map((thread) => thread.process),
+  );
+  const order = treeOrder(recording).filter((id) => sampled.has(id) || recording.processes.length === 1);
   const [busy, idle] = [order.filter((id) => !quiet.has(id)), order.filter((id) => quiet.has(id))];
   for (const process of [...busy, ...idle]) {
-    if (idle.length > 1 && process === idle[0]) {
+    if (process === idle[0]) {
       lanes.push({
         kind: "quiet",
         y,
@@ -112,7 +115,7 @@ export function laneList(
       });
       y += PROCESS_LANE;
     }
-    if (idle.length > 1 && quiet.has(process) && !options.quiet) continue;
+    if (quiet.has(process) && !options.quiet) continue;
     lanes.push({ kind: "process", y, height: PROCESS_LANE, process });
     y += PROCESS_LANE;
     if (options.closed.has(process)) continue;

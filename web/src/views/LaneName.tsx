@@ -1,7 +1,7 @@
 /** What stands at the left of a lane: names to choose by, and the figures of curves. */
 import { createMemo, Match, Show, Switch, type Accessor, type JSX } from "solid-js";
 import { axisTop, largest, valueAt } from "../layout/curve.ts";
-import { duration } from "../layout/format.ts";
+import { counted, duration } from "../layout/format.ts";
 import type { Lane } from "../layout/lanes.ts";
 import { toggled } from "../state/view-state.ts";
 import { useApp } from "./app.ts";
@@ -100,7 +100,7 @@ export function LaneName(props: {
                 store.change({ quiet: !view().quiet }, "replace");
               }}
             >
-              <span class="clip">{lane().processes.length} quiet processes</span>
+              <span class="clip">{counted(lane().processes.length, "quiet process", "quiet processes")}</span>
             </button>
           </div>
         )}

@@ -107,7 +107,11 @@ describe("lanes", () => {
       open.map((lane) => lane.kind),
       "no curve for a process that hardly lived",
     ).toEqual(["process", "thread"]);
-    const two = { ...more, processes: [...more.processes, { ...wrapper, id: 8 }] };
+    const two = {
+      ...more,
+      processes: [...more.processes, { ...wrapper, id: 8 }, { ...wrapper, id: 9 }],
+      threads: [...more.threads, { ...thread, id: 80, process: 8 }],
+    };
     const shut = laneList(two, { closed: closedProcesses(two, []), tracks: [], named: true, quiet: false });
     expect(shut.at(-1)).toMatchObject({ kind: "quiet", processes: [7, 8], open: false });
     expect(
