@@ -31,12 +31,12 @@ impl Overview {
             .unwrap_or_default()
     }
 
-    /// Observations that were lost altogether. A truncated stack is not lost.
+    /// Observations that were lost altogether: see [`LossKind::is_lost_sample`].
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.losses
             .iter()
-            .filter(|(kind, _)| *kind != LossKind::Truncated)
+            .filter(|(kind, _)| kind.is_lost_sample())
             .map(|(_, count)| count)
             .sum()
     }

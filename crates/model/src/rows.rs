@@ -450,6 +450,13 @@ impl LossKind {
         }
     }
 
+    /// Whether nothing stands for the observation. A cut stack is still a sample, and the time of
+    /// a tick that came too late is in the thread's next sample.
+    #[must_use]
+    pub fn is_lost_sample(self) -> bool {
+        !matches!(self, LossKind::Truncated | LossKind::Late)
+    }
+
     /// What a person is told.
     #[must_use]
     pub fn label(self) -> &'static str {
@@ -457,7 +464,7 @@ impl LossKind {
             LossKind::Torn => "the stack changed while it was read",
             LossKind::BadRead => "a pointer led nowhere",
             LossKind::Invalid => "a frame made no sense",
-            LossKind::Late => "the sampler woke too late",
+            LossKind::Late => "the sampler woke too late; the next sample has the time",
             LossKind::Gone => "the thread ended while it was read",
             LossKind::Write => "the recording could not be written",
             LossKind::Truncated => "the stack was too deep and was cut",

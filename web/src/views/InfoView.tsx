@@ -18,7 +18,11 @@ export function InfoView(): JSX.Element {
       ? new Date(millis).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" })
       : "unknown";
   });
-  const lost = () => recording().losses.reduce((sum, loss) => sum + loss.count, 0);
+  const lost = () =>
+    recording().losses.reduce(
+      (sum, loss) => sum + (loss.kind === "late" || loss.kind === "truncated" ? 0 : loss.count),
+      0,
+    );
   const overhead = () => recording().overhead;
   return (
     <div class="view" role="tabpanel" aria-label="Info">
@@ -68,17 +72,18 @@ export function InfoView(): JSX.Element {
             <Show when={recording().recovered}>
               <p>{recording().recovered}</p>
             </Show>
-            <Show when={lost() > 0} fallback={<p>Nothing: no sample was lost or rejected.</p>}>
-              <p>
+            <p>
+              <Show when={lost() > 0} fallback="Nothing: no sample was lost or rejected.">
                 {counted(lost(), "sample")} lost or rejected, {percent(lost(), lost() + recording().samples)}{" "}
                 of all.
-              </p>
+              </Show>
+            </p>
+            <Show when={recording().losses.length > 0}>
               <table>
                 <thead>
                   <tr>
                     <th>Why</th>
-                    <th class="num">Samples</th>
-                    <th class="num">Share</th>
+                    <th class="num">Times</th>
                   </tr>
                 </thead>
                 <tbody>
@@ -87,7 +92,6 @@ export function InfoView(): JSX.Element {
                       <tr>
                         <td>{loss.label}</td>
                         <td class="num">{count(loss.count)}</td>
-                        <td class="num">{percent(loss.count, lost() + recording().samples)}</td>
                       </tr>
                     )}
                   </For>
