@@ -32,17 +32,11 @@ NO_FRAME = "(no Python frame)"
 LEFT_OUT = "(frames left out)"
 
 
-def with_bare(table: dict, truth: Truth, scale: float = 1) -> dict:
-    """A table by function with the time of samples without frames as a row of its own."""
-    return {**table, NO_FRAME: truth.bare / scale} if truth.bare else table
-
-
 def pprof(folder: Path, truth: Truth) -> None:
     flat, cumulative, total = Pprof.top(folder / "all.pb.gz")
     same("total", total, truth.total)
-    key = name_of
-    same_table("flat", flat, with_bare(truth.by(key, "self_ns"), truth))
-    same_table("cum", cumulative, with_bare(truth.by(key, "total_ns"), truth))
+    truth.agrees("flat", flat, name_of, "self_ns", bare=NO_FRAME)
+    truth.agrees("cum", cumulative, name_of, "total_ns", bare=NO_FRAME)
 
 
 def callgrind(folder: Path, truth: Truth) -> None:
@@ -53,12 +47,12 @@ def callgrind(folder: Path, truth: Truth) -> None:
         return f"{shown(function['file'] or '???')}:{shown(name_of(function))}"
 
     own = {name: value for name, value in own.items() if not name.startswith("(threads):")}
-    same_table("self", own, truth.by(key, "self_ns"))
+    truth.agrees("self", own, key, "self_ns")
     inclusive, _ = CallgrindAnnotate.functions(folder / "all.callgrind", inclusive=True)
     threads = [value for name, value in inclusive.items() if name.startswith("(threads):")]
     same("sum of the threads", sum(threads), truth.total)
     inclusive = {k: v for k, v in inclusive.items() if not k.startswith("(threads):")}
-    same_table("inclusive", inclusive, truth.by(key, "total_ns"))
+    truth.agrees("inclusive", inclusive, key, "total_ns")
 
 
 def firefox(folder: Path, truth: Truth) -> None:
@@ -78,10 +72,8 @@ def firefox(folder: Path, truth: Truth) -> None:
                 same(f"thread {thread['tid']}", seen, expected["ns"] / MILLI, 1e-6)
                 same(f"CPU of thread {thread['tid']}", thread["cpuMs"], expected["cpu_ns"] / MILLI, 1e-6)
     same("threads", len(threads), max(len(truth.threads), 1))
-    milli = {k: v / MILLI for k, v in truth.by(name_of, "self_ns").items()}
-    same_table("self", own, with_bare(milli, truth, MILLI), 1e-5)
-    milli = {k: v / MILLI for k, v in truth.by(name_of, "total_ns").items()}
-    same_table("total", total, with_bare(milli, truth, MILLI), 1e-5)
+    truth.agrees("self", own, name_of, "self_ns", MILLI, 1e-5, NO_FRAME)
+    truth.agrees("total", total, name_of, "total_ns", MILLI, 1e-5, NO_FRAME)
 
 
 def chrome_in_perfetto(folder: Path, truth: Truth) -> None:
@@ -95,8 +87,8 @@ def chrome_in_perfetto(folder: Path, truth: Truth) -> None:
     def key(function):
         return "".join(" " if unicodedata.category(c) == "Cc" else c for c in name_of(function))
 
-    same_table("self", own, with_bare(truth.by(key, "self_ns"), truth))
-    same_table("total", total, with_bare(truth.by(key, "total_ns"), truth))
+    truth.agrees("self", own, key, "self_ns", bare=NO_FRAME)
+    truth.agrees("total", total, key, "total_ns", bare=NO_FRAME)
 
 
 def chrome_in_firefox(folder: Path, truth: Truth) -> None:
@@ -129,13 +121,10 @@ def in_speedscope(name: str, kind: str, unit: float, count: str):
             return " ".join(shown(f"{name_of(function)}{place}").split())
 
         tolerance = slack * max(len(threads), 1)
-        expected = {k: v / unit for k, v in truth.by(label, f"self_{count}").items()}
-        bare = with_bare(expected, truth, unit) if count == "ns" else expected
-        same_table("self", {k: v for k, v in own.items() if v > tolerance or k in bare}, bare, tolerance)
         total.pop(LEFT_OUT, None)
-        expected = {k: v / unit for k, v in truth.by(label, f"total_{count}").items()}
-        bare = with_bare(expected, truth, unit) if count == "ns" else expected
-        same_table("total", total, bare, tolerance)
+        own = {name: value for name, value in own.items() if value > 0}
+        truth.agrees("self", own, label, f"self_{count}", unit, tolerance, NO_FRAME)
+        truth.agrees("total", total, label, f"total_{count}", unit, tolerance, NO_FRAME)
 
     return check
 
@@ -193,13 +182,12 @@ def json_tree(folder: Path, truth: Truth) -> None:
         if name not in above:
             total[name] = total.get(name, 0) + nanos(node["total_time_ms"])
         open_nodes += [(child, above | {name}) for child in node["children"]]
-    expected = truth.by(name_of, "self_ns")
-    same_table("self", {k: v for k, v in own.items() if v}, expected)
-    same_table("total", total, truth.by(name_of, "total_ns"))
+    truth.agrees("self", {k: v for k, v in own.items() if v}, name_of, "self_ns")
+    truth.agrees("total", total, name_of, "total_ns")
 
 
-ALL = ["small", "busy", "nasty", "deep", "empty", "asleep", "bare"]
-FULL = ["small", "busy", "nasty", "bare"]
+ALL = ["small", "busy", "nasty", "deep", "empty", "asleep", "bare", "real"]
+FULL = ["small", "busy", "nasty", "bare", "real"]
 # Each: what, the check, the recordings it is for.
 CHECKS = [
     ("pprof in go tool pprof", pprof, ALL),
@@ -212,7 +200,7 @@ CHECKS = [
     ("collapsed in profiler-cli", collapsed_in_firefox, FULL),
     ("svg in chromium", svg("all.svg", 1e3, "ns"), ALL),
     ("svg of samples in chromium", svg("samples.svg", 1, "samples"), ["small", "busy"]),
-    ("json in Python", json_tree, ["small", "busy", "nasty", "empty", "asleep", "bare"]),
+    ("json in Python", json_tree, ["small", "busy", "nasty", "empty", "asleep", "bare", "real"]),
 ]
 
 

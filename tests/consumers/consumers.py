@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import tempfile
+import time
 from collections import defaultdict, namedtuple
 from pathlib import Path
 
@@ -103,24 +104,57 @@ class CallgrindAnnotate:
 
 
 class FirefoxProfiler:
-    """`@firefox-devtools/profiler-cli`: the importer and the selectors of profiler.firefox.com."""
+    """`@firefox-devtools/profiler-cli`: the importer and the selectors of profiler.firefox.com.
+
+    It answers from a daemon. `profiler-cli load` starts one and gives up on it after half a second,
+    which a busy machine does not keep; so the daemon is started here, and ended here.
+    """
+
+    SCRIPT = NPM / "@firefox-devtools/profiler-cli/dist/profiler-cli.js"
 
     def __init__(self, file: Path):
         self.file = file
-        self.folder = tempfile.TemporaryDirectory(prefix="profiler-cli-")
 
-    def cli(self, *arguments) -> str:
-        script = NPM / "@firefox-devtools/profiler-cli/dist/profiler-cli.js"
-        return run(
-            "node", script, *arguments, env={"PROFILER_CLI_SESSION_DIR": self.folder.name}
+    def ask(self, *arguments) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            ["node", self.SCRIPT, *arguments, "--session", "test"],
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            env=self.environment,
         )
 
+    def cli(self, *arguments) -> str:
+        answer = self.ask(*arguments)
+        if answer.returncode != 0:
+            raise AssertionError(f"profiler-cli {arguments}: {answer.stderr[-1500:]}")
+        return answer.stdout
+
     def __enter__(self):
-        self.cli("load", self.file)
+        self.folder = tempfile.TemporaryDirectory(prefix="profiler-cli-")
+        self.environment = {**os.environ, "PROFILER_CLI_SESSION_DIR": self.folder.name}
+        self.log = tempfile.TemporaryFile()
+        self.daemon = subprocess.Popen(
+            ["node", self.SCRIPT, "--daemon", self.file, "--session", "test"],
+            stdin=subprocess.DEVNULL,
+            stdout=self.log,
+            stderr=self.log,
+            env=self.environment,
+        )
+        until = time.monotonic() + TIMEOUT_S
+        while (answer := self.ask("thread", "list", "--json")).returncode != 0:
+            if self.daemon.poll() is not None or time.monotonic() > until:
+                self.log.seek(0)
+                said = self.log.read().decode(errors="replace")[-1500:]
+                self.__exit__()
+                raise AssertionError(f"the profiler did not load it: {answer.stderr[-500:]} {said}")
+            time.sleep(0.2)
         return self
 
     def __exit__(self, *_):
-        self.cli("stop", "--all")
+        self.daemon.terminate()
+        self.daemon.wait(timeout=30)
+        self.log.close()
         self.folder.cleanup()
 
     def threads(self) -> list:

@@ -47,11 +47,11 @@ install
 export CHROMIUM="$(command -v chromium)"
 if [ -z "${SONDAGE:-}" ]; then
   cargo build --quiet --locked -p sondage-cli
-  SONDAGE="$PWD/target/debug/sondage"
+  SONDAGE="${CARGO_TARGET_DIR:-$PWD/target}/debug/sondage"
 fi
 export SONDAGE
 cargo build --quiet --locked -p sondage-formats --example fixtures
-export FIXTURES="$PWD/target/debug/examples/fixtures"
+export FIXTURES="${CARGO_TARGET_DIR:-$PWD/target}/debug/examples/fixtures"
 
 out="${KEEP:-}"
 if [ -z "$out" ]; then
@@ -72,5 +72,14 @@ for name in $("$FIXTURES" names); do
   "$FIXTURES" "$name" "$out/$name"
   export_all "$out/$name" || { cat "$out/$name/stderr" >&2; exit 1; }
 done
+
+# A real recording. What is true of it is what the report says.
+mkdir -p "$out/real"
+"$SONDAGE" run -o "$out/real/recording.sondage" -- "$CONSUMERS/venv/bin/python" tests/consumers/spin.py 20 2>"$out/real/stderr" ||
+  { cat "$out/real/stderr" >&2; exit 1; }
+"$SONDAGE" report "$out/real/recording.sondage" --json --limit 65535 |
+  "$CONSUMERS/venv/bin/python" -c 'import json, sys; sys.path.insert(0, "tests/consumers"); from truth import Truth; json.dump(Truth.of_report(json.load(sys.stdin)), sys.stdout)' \
+    >"$out/real/truth.json"
+export_all "$out/real" || { cat "$out/real/stderr" >&2; exit 1; }
 
 "$CONSUMERS/venv/bin/python" tests/consumers/check.py "$out"

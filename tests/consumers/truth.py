@@ -20,6 +20,42 @@ class Truth:
         self.threads = {(t["pid"], t["tid"]): t for t in raw["threads"]}
         self.bare = raw["bare_ns"]
 
+    @classmethod
+    def of_report(cls, said: dict) -> dict:
+        """What `truth.json` holds, from `sondage report --json`."""
+        functions: dict = {}
+        for rows, what, figure in [
+            (said["functionsBySelf"], "self", "self"),
+            (said["functionsByTotal"], "total", "totalWeight"),
+        ]:
+            for row in rows:
+                function = functions.setdefault(
+                    row["function"],
+                    {"name": row["qualified"], "file": row["file"], "line": row["line"]}
+                    | {"self_ns": 0, "total_ns": 0, "self_samples": 0, "total_samples": 0},
+                )
+                function[f"{what}_ns"] = row[figure]
+                if what == "self":
+                    function["self_samples"] = row["selfCount"]
+        threads = [
+            {
+                "pid": process["pid"],
+                "tid": thread["tid"],
+                "ns": thread["total"]["weight"] - thread["total"]["states"]["blocked"],
+                "cpu_ns": thread["total"]["states"]["cpu"],
+            }
+            for process in said["processes"]
+            for thread in process["threads"]
+        ]
+        seen = sum(function["self_ns"] for function in functions.values())
+        return {
+            "total_ns": said["shown"]["weight"],
+            "samples": said["shown"]["count"],
+            "bare_ns": said["shown"]["weight"] - seen,
+            "functions": list(functions.values()),
+            "threads": [thread for thread in threads if thread["ns"]],
+        }
+
     def by(self, key, what: str) -> dict[str, int]:
         """Figures by a text made of a function; those of functions with one text are added."""
         sums: dict[str, int] = defaultdict(int)
@@ -27,6 +63,24 @@ class Truth:
             if function[what]:
                 sums[key(function)] += function[what]
         return dict(sums)
+
+
+    def agrees(self, what, seen, key, figure, scale=1, tolerance=0.0, bare=None) -> None:
+        """Raises when what a consumer shows by text is not the figure by function.
+
+        Functions that a consumer cannot tell apart are left out, as it may count a stack with two
+        of them once. `bare` is how samples without frames are called.
+        """
+        users: dict[str, int] = defaultdict(int)
+        for function in self.functions:
+            users[key(function)] += 1
+        several = {text for text, count in users.items() if count > 1}
+        expected = {k: v / scale for k, v in self.by(key, figure).items() if k not in several}
+        if bare and self.bare and figure.endswith("_ns"):
+            expected[bare] = self.bare / scale
+        if self.functions and len(expected) < len(self.functions) / 4 and several:
+            raise Mismatch(f"{what}: too many functions of one name to compare")
+        same_table(what, {k: v for k, v in seen.items() if k not in several}, expected, tolerance)
 
 
 def shown(text: str) -> str:

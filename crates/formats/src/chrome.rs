@@ -44,10 +44,10 @@ fn write(
     let names = Names::new(source.dictionary());
     let numbers = Numbers::new(source.dictionary());
     let info = source.info();
-    write!(
+    writeln!(
         out,
         "{{\"displayTimeUnit\":\"ms\",\"otherData\":{{\"writer\":{},\"command\":{},\"host\":{},\
-         \"system\":{},\"unix_start_ns\":\"{}\"}},\"traceEvents\":[\n",
+         \"system\":{},\"unix_start_ns\":\"{}\"}},\"traceEvents\":[",
         Quoted(concat!("sondage ", env!("CARGO_PKG_VERSION"))),
         Quoted(&info.command.join(" ")),
         Quoted(&info.host),

@@ -31,6 +31,7 @@ mod chrome;
 mod collapsed;
 mod error;
 mod firefox;
+mod firefox_tables;
 mod importing;
 mod json;
 mod json_tree;

@@ -42,12 +42,12 @@ pub(crate) fn sniff(bytes: &[u8]) -> Confidence {
 
 /// The fields of a profile, of their types, and among them a sample type.
 fn sniff_plain(bytes: &[u8]) -> Confidence {
-    let mut fields = Fields {
+    let fields = Fields {
         rest: bytes,
         size: bytes.len(),
     };
     let mut known = 0u32;
-    while let Some(item) = fields.next() {
+    for item in fields {
         match item {
             Ok((field::SAMPLE_TYPE, Value::Bytes(value))) => {
                 return match ValueType::decode(value) {
@@ -332,11 +332,10 @@ fn read_plain(bytes: &[u8], options: &ImportOptions) -> Result<MemoryRecording, 
         let owner = owner(&tables, &sample.labels);
         let mut stack = StackId::EMPTY;
         for &id in sample.location_ids.iter().rev() {
-            if !frames.contains_key(&id) {
-                let path = location(&mut builder, &tables, id);
-                frames.insert(id, path);
-            }
-            for &frame in &frames[&id] {
+            let path = frames
+                .entry(id)
+                .or_insert_with(|| location(&mut builder, &tables, id));
+            for &frame in path.iter() {
                 stack = builder.push_frame(stack, frame, at)?;
             }
         }

@@ -37,6 +37,9 @@ pub(crate) struct Sum {
     pub count: u64,
 }
 
+/// The sum of one stack of one thread.
+pub(crate) type ThreadSum = ((ThreadId, StackId), Sum);
+
 impl Sum {
     fn new(state: State, weight: Nanos, count: u64) -> Sum {
         Sum {
@@ -187,7 +190,7 @@ impl<'a> Selection<'a> {
     }
 
     /// The sums of each thread's stacks, ordered by thread and stack.
-    pub fn by_thread_and_stack(&self) -> Result<Vec<((ThreadId, StackId), Sum)>, SourceError> {
+    pub fn by_thread_and_stack(&self) -> Result<Vec<ThreadSum>, SourceError> {
         let mut sums: FxHashMap<(ThreadId, StackId), Sum> = FxHashMap::default();
         let mut add = |thread, stack, sum| sums.entry((thread, stack)).or_default().add(sum);
         for (block, whole) in self.blocks() {
