@@ -24,6 +24,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let session = Session::start(child.pid(), recording, About::default(), options)?;
     child.wait();
     let (summary, notices) = session.stop();
-    assert!(notices.is_empty() && summary.error.is_none(), "{notices:?} {summary:?}");
+    assert!(
+        notices.is_empty() && summary.error.is_none(),
+        "{notices:?} {summary:?}"
+    );
     Ok(())
 }

@@ -39,7 +39,11 @@ fn main() -> Result<(), Box<dyn Error>> {
                 .or_default();
             sum.0 += row.weight.0;
             sum.1 += u64::from(row.count);
-            gil += if row.state.holds_gil() { row.weight.0 } else { 0 };
+            gil += if row.state.holds_gil() {
+                row.weight.0
+            } else {
+                0
+            };
             if row.stack == StackId::EMPTY || row.state.kind() == StateKind::Blocked {
                 continue;
             }
@@ -74,7 +78,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     lines.push(format!("{rows} rows, GIL {:.3} s", gil as f64 / 1e9));
     for loss in recording.losses() {
-        lines.push(format!("loss {} {} at {:?}", loss.kind.name(), loss.count, loss.time));
+        lines.push(format!(
+            "loss {} {} at {:?}",
+            loss.kind.name(),
+            loss.count,
+            loss.time
+        ));
     }
     for message in recording.messages() {
         lines.push(format!("message {}", message.text));

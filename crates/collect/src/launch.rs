@@ -175,8 +175,12 @@ impl Child {
         let (told, tell) =
             rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(fork_error)?;
         let tell = above_standard_streams(tell).map_err(fork_error)?;
-        // SAFETY: the child calls only async-signal-safe functions and then `exec` or `_exit`.
-        let pid = unsafe { libc::fork() };
+        // SAFETY: the child calls only async-signal-safe functions and then `exec` or `_exit`. With
+        // SIGCHLD ignored, as some shells leave it, the kernel would keep the exit code to itself.
+        let pid = unsafe {
+            libc::signal(libc::SIGCHLD, libc::SIG_DFL);
+            libc::fork()
+        };
         if pid == 0 {
             // SAFETY: we are the child, about to be replaced; `pointers` is a list of C strings
             // that ends with null and lives on.

@@ -109,6 +109,8 @@ pub struct ProcessTrack {
     relist_at: MonoTime,
     relist_wait: u64,
     failures: u32,
+    /// How many failures there were when its image was last checked.
+    failures_checked: u32,
     losses: [u64; LossKind::ALL.len()],
 }
 
@@ -156,6 +158,7 @@ impl ProcessTrack {
             relist_at: seen,
             relist_wait: RETRY,
             failures: 0,
+            failures_checked: 0,
             losses: [0; LossKind::ALL.len()],
         };
         track.find_threads(seen, recorder);
@@ -325,7 +328,7 @@ impl ProcessTrack {
             }
         };
         self.gils = gils.iter().map(|gil| gil.start.0..gil.end.0).collect();
-        let mut unknown_young = false;
+        let mut unknown = false;
         for thread in &mut self.threads {
             match listed_of(&listed, thread) {
                 Some(listed) => {
@@ -347,17 +350,17 @@ impl ProcessTrack {
                             .update_thread(thread.id(), |row| row.name = name);
                     }
                     // `threading` learns of a thread a little after the interpreter does.
-                    unknown_young |= listed.name.is_none() && is_young(thread, now);
+                    unknown |= listed.name.is_none();
                 }
                 None => {
                     if thread.python.is_some() {
                         thread.forget_python();
                     }
-                    unknown_young |= is_young(thread, now);
+                    unknown |= is_young(thread, now);
                 }
             }
         }
-        let wait = if unknown_young {
+        let wait = if unknown {
             self.relist_wait
         } else {
             RENAME_EVERY
@@ -414,22 +417,26 @@ impl ProcessTrack {
             recorder.observations += 1;
             match thread.observe(now, &mut view, recorder) {
                 Outcome::SleepsOn => true,
-                Outcome::Seen => {
+                outcome @ (Outcome::Seen | Outcome::Truncated) => {
                     *failures = 0;
+                    losses[LossKind::Truncated as usize] +=
+                        u64::from(outcome == Outcome::Truncated);
+                    let vanished = std::mem::take(&mut thread.vanished);
+                    losses[LossKind::Gone as usize] += vanished;
+                    recorder.rejected += vanished;
                     true
                 }
-                Outcome::Truncated => {
-                    losses[LossKind::Truncated as usize] += 1;
-                    *failures = 0;
+                Outcome::Lost(LossKind::Gone) => {
+                    // The last look at a thread that ends is no loss; see above for the others.
+                    thread.vanished += 1;
+                    *failures += 1;
+                    *relist_at = now;
                     true
                 }
                 Outcome::Lost(kind) => {
                     losses[kind as usize] += 1;
                     recorder.rejected += 1;
                     *failures += 1;
-                    if kind == LossKind::Gone {
-                        *relist_at = now;
-                    }
                     true
                 }
                 Outcome::Gone => {
@@ -445,10 +452,17 @@ impl ProcessTrack {
         !threads.is_empty()
     }
 
-    /// Whether reads fail so often that another program may run in it by now.
-    #[must_use]
-    pub fn is_suspicious(&self) -> bool {
-        self.failures >= 3 && self.failures.is_power_of_two() || self.failures > 1024
+    /// Whether reads have failed so often since the last call that another program may run in it.
+    pub fn is_suspicious(&mut self) -> bool {
+        if self.failures < self.failures_checked {
+            self.failures_checked = 0;
+        }
+        // Each doubling is looked into once.
+        let due = self.failures >= (self.failures_checked * 2).max(3);
+        if due {
+            self.failures_checked = self.failures;
+        }
+        due
     }
 
     /// The pids of the processes that its threads started.

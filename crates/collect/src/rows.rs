@@ -6,6 +6,9 @@ use sondage_model::{Nanos, SampleRow, StackId, State, StateKind, TaskId, ThreadI
 /// A gap between two observations that is longer than this is not said to be spent in one state
 /// without asking the scheduler: we, or the whole program, may have been stopped.
 const LONG_GAP: Nanos = Nanos(20_000_000);
+/// The scheduler's figure for a thread that runs right now is that much behind, at most: a tick of
+/// the kernel, 10 ms with `CONFIG_HZ=100`.
+const TICK: Nanos = Nanos(10_000_000);
 
 /// What was seen of a thread at a moment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,8 +21,8 @@ pub struct Observation {
     pub task: TaskId,
     /// Its state.
     pub state: State,
-    /// Time on a CPU since the observation before, as the scheduler says.
-    pub ran: Nanos,
+    /// Time on a CPU or waiting for one since the observation before, as the scheduler says.
+    pub awake: Nanos,
 }
 
 /// The rows of one thread.
@@ -82,18 +85,15 @@ impl ThreadRows {
             state: seen.state,
         };
         // After a long gap the running state of one moment says nothing about all of it.
-        if weight > LONG_GAP && seen.state.kind() == StateKind::OnCpu && seen.ran < weight {
-            let ran = seen.ran.max(Nanos(LONG_GAP.0 / 2)).min(weight);
-            let slept = weight - ran;
-            if slept.0 > 0 {
-                done(SampleRow {
-                    time: seen.time.saturating_sub(ran),
-                    weight: slept,
-                    state: State::new(StateKind::Blocked, false),
-                    ..row
-                });
-                row.weight = ran;
-            }
+        let slept = weight - (seen.awake + TICK);
+        if weight > LONG_GAP && seen.state.kind() == StateKind::OnCpu && slept.0 > 0 {
+            row.weight = weight - slept;
+            done(SampleRow {
+                time: seen.time.saturating_sub(row.weight),
+                weight: slept,
+                state: State::new(StateKind::Blocked, false),
+                ..row
+            });
         }
         self.open = Some(row);
         self.last = Some((seen.stack, seen.task, seen.state));
@@ -139,7 +139,7 @@ mod tests {
             stack: StackId(stack),
             task: TaskId::NONE,
             state: State::new(kind, false),
-            ran: Nanos(time),
+            awake: Nanos(time),
         }
     }
 
@@ -182,16 +182,25 @@ mod tests {
         let mut done = Vec::new();
         let second = 1_000_000_000;
         let mut late = seen(10 * second, 1, StateKind::OnCpu);
-        late.ran = Nanos(second);
+        late.awake = Nanos(second);
         rows.observe(late, &mut |row| done.push(row));
         rows.close(&mut |row| done.push(row));
         let kinds: Vec<_> = done
             .iter()
-            .map(|row| (row.state.kind(), row.weight.0 / second, row.time.0 / second))
+            .map(|row| {
+                (
+                    row.state.kind(),
+                    row.weight.0 / 1_000_000,
+                    row.time.0 / 1_000_000,
+                )
+            })
             .collect();
         assert_eq!(
             kinds,
-            vec![(StateKind::Blocked, 9, 9), (StateKind::OnCpu, 1, 10)]
+            vec![
+                (StateKind::Blocked, 8990, 8990),
+                (StateKind::OnCpu, 1010, 10_000)
+            ]
         );
     }
 }

@@ -34,6 +34,8 @@ pub struct ThreadTrack {
     pub seen: MonoTime,
     /// Its name so far.
     pub name: String,
+    /// How often it was gone from the interpreter since it was last seen there.
+    pub vanished: u64,
     /// The thread in the interpreter, if it is one of Python's.
     pub python: Option<ThreadCursor>,
     rows: ThreadRows,
@@ -101,6 +103,7 @@ impl ThreadTrack {
             inner_tid: tid,
             seen: now,
             name: String::new(),
+            vanished: 0,
             python: None,
             rows: ThreadRows::new(id, now.in_recording(start)),
             scheduler: ThreadScheduler::open(pid, tid)?,
@@ -211,7 +214,9 @@ impl ThreadTrack {
         recorder: &mut Recorder,
     ) {
         self.ran = kind == StateKind::OnCpu;
-        let ran = figures.run.saturating_sub(self.scheduler.last().run);
+        let last = self.scheduler.last();
+        let awake =
+            figures.run.saturating_sub(last.run) + figures.run_delay.saturating_sub(last.run_delay);
         let weight = self.rows.weight_at(time);
         let kind = self.scheduler.accept(figures, kind, weight, proved);
         let seen = Observation {
@@ -219,7 +224,7 @@ impl ThreadTrack {
             stack: look.stack,
             task: look.task,
             state: State::new(kind, look.holds_gil),
-            ran,
+            awake,
         };
         self.rows.observe(seen, &mut |row| recorder.push(row));
     }
