@@ -17,13 +17,14 @@ NPM = CACHE / "npm" / "node_modules"
 TIMEOUT_S = 300
 
 
-def run(*command, env=None) -> str:
+def run(*command, env=None, cwd=None) -> str:
     """Runs a program and returns its output; its complaints are part of the error."""
     done = subprocess.run(
         [str(part) for part in command],
         capture_output=True,
         timeout=TIMEOUT_S,
         env={**os.environ, **(env or {})},
+        cwd=cwd,
     )
     if done.returncode != 0:
         complaint = (done.stdout[-500:] + done.stderr[-1500:]).decode(errors="replace")
@@ -86,7 +87,8 @@ class CallgrindAnnotate:
             "--threshold=100",
             "--auto=no",
             f"--inclusive={'yes' if inclusive else 'no'}",
-            file,
+            file.resolve(),
+            cwd=tempfile.gettempdir(),  # It cuts the folder it runs in off the files' names.
         )
         total = 0
         figures: dict = {}
@@ -141,15 +143,23 @@ class FirefoxProfiler:
             stderr=self.log,
             env=self.environment,
         )
+        # Asked before it listens, the client takes its session for a dead one and removes it.
+        log = Path(self.folder.name, "test.log")
         until = time.monotonic() + TIMEOUT_S
+        while not (log.exists() and "Daemon ready" in log.read_text(errors="replace")):
+            self.check(until, "")
         while (answer := self.ask("thread", "list", "--json")).returncode != 0:
-            if self.daemon.poll() is not None or time.monotonic() > until:
-                self.log.seek(0)
-                said = self.log.read().decode(errors="replace")[-1500:]
-                self.__exit__()
-                raise AssertionError(f"the profiler did not load it: {answer.stderr[-500:]} {said}")
-            time.sleep(0.2)
+            self.check(0 if "load failed" in answer.stderr else until, answer.stderr[-1000:])
         return self
+
+    def check(self, until: float, said: str) -> None:
+        """Waits a little; raises when there is nothing to wait for."""
+        if self.daemon.poll() is not None or time.monotonic() > until:
+            self.log.seek(0)
+            said += self.log.read().decode(errors="replace")[-1000:]
+            self.__exit__()
+            raise AssertionError(f"the profiler did not load it: {said}")
+        time.sleep(0.1)
 
     def __exit__(self, *_):
         self.daemon.terminate()

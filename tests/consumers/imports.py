@@ -44,11 +44,13 @@ def py_spy(root: Path) -> None:
     samples = 0
     for line in file.read_text().splitlines():
         stack, _, count = line.rpartition(" ")
+        samples += int(count)
+        if not stack:  # A sample before Python had a frame.
+            continue
         names = [frame.rpartition(" (")[0] for frame in stack.split(";")]
         own[names[-1]] += int(count)
         for name in set(names):
             total[name] += int(count)
-        samples += int(count)
     if samples < 100 or own["heavy"] < 2 * own["light"]:
         raise Mismatch(f"py-spy saw {dict(own)}: no profile to compare with")
     said, seen_own, seen_total = imported(file)

@@ -133,12 +133,11 @@ fn sniff(bytes: &[u8]) -> Confidence {
     }
     for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
         let line = String::from_utf8_lossy(line);
-        let line = line.trim();
-        if line.is_empty() {
-            continue;
-        }
-        if stack_and_count(line).is_some() && !line.starts_with(['{', '[']) {
-            return Confidence::Likely;
+        match stack_and_count(&line) {
+            _ if line.trim().is_empty() => continue,
+            Some(("", _)) => continue,
+            Some((stack, _)) if !stack.starts_with(['{', '[']) => return Confidence::Likely,
+            _ => {}
         }
         if !line.starts_with('#') {
             return Confidence::No(format!(
@@ -150,11 +149,11 @@ fn sniff(bytes: &[u8]) -> Confidence {
     Confidence::No("it has no lines".into())
 }
 
-/// Splits `a;b;c 12.5` at its last space. The count is digits, with a fraction if any.
+/// Splits `a;b;c 12.5` at its last space. The count is digits, with a fraction if any. py-spy
+/// writes a sample without frames as a space and the count.
 fn stack_and_count(line: &str) -> Option<(&str, &str)> {
-    let (stack, count) = line.rsplit_once([' ', '\t'])?;
-    let stack = stack.trim();
-    (is_number(count) && !stack.is_empty()).then_some((stack, count))
+    let (stack, count) = line.trim_end().rsplit_once([' ', '\t'])?;
+    is_number(count).then_some((stack.trim(), count))
 }
 
 /// Digits, with a point and more digits if any.
@@ -172,11 +171,10 @@ fn read(bytes: &[u8], options: &ImportOptions) -> Result<MemoryRecording, Format
     for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
         let line = String::from_utf8_lossy(line);
         replaced |= matches!(line, std::borrow::Cow::Owned(_));
-        let line = line.trim();
-        if line.is_empty() {
+        if line.trim().is_empty() {
             continue;
         }
-        let Some((stack, count)) = stack_and_count(line) else {
+        let Some((stack, count)) = stack_and_count(&line) else {
             if !line.starts_with('#') {
                 ignored += 1;
                 first_ignored = if ignored == 1 {
@@ -189,7 +187,7 @@ fn read(bytes: &[u8], options: &ImportOptions) -> Result<MemoryRecording, Format
         };
         let at = || format!("line {}", index + 1);
         let mut id = StackId::EMPTY;
-        for text in stack.split(';') {
+        for text in stack.split(';').filter(|_| !stack.is_empty()) {
             let frame = builder.frame(frame(text));
             id = builder.push_frame(id, frame, at)?;
         }
@@ -306,7 +304,8 @@ mod tests {
         assert_eq!(stack_and_count("a b;c d 3"), Some(("a b;c d", "3")));
         assert_eq!(stack_and_count("a 3.5"), Some(("a", "3.5")));
         assert_eq!(stack_and_count("a 3."), Some(("a", "3.")));
-        for bad in ["a", "a x", "3", "a -3", "a .5", "a 1e9", " 4"] {
+        assert_eq!(stack_and_count(" 4\r"), Some(("", "4")));
+        for bad in ["a", "a x", "3", "a -3", "a .5", "a 1e9"] {
             assert_eq!(stack_and_count(bad), None, "{bad}");
         }
     }

@@ -293,6 +293,22 @@ fn a_recording_without_times_counts_samples_everywhere() {
 }
 
 #[test]
+fn a_line_of_a_count_alone_is_a_sample_without_frames() {
+    let text = b" 1\nmain (a.py:1);work (a.py:2) 5\r\n";
+    let (format, recording) = import(text, &ImportOptions::default()).unwrap();
+    assert_eq!(format.name, "collapsed");
+    let source = recording.seal();
+    let counts: Vec<(usize, u64)> = stacks(&source)
+        .into_iter()
+        .map(|(path, (_, count))| (path.len(), count))
+        .collect();
+    assert_eq!(counts, [(0, 1), (2, 5)]);
+    let again = exported("collapsed", &source, &ExportOptions::default());
+    let again = String::from_utf8(again).unwrap();
+    assert!(again.starts_with("(no Python frame) 1\n"), "{again}");
+}
+
+#[test]
 fn counts_have_the_unit_the_user_says() {
     let weights = |unit| {
         let options = ImportOptions {
