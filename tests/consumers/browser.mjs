@@ -62,7 +62,12 @@ async function speedscope() {
 
 async function svg() {
   await page.goto(String(pathToFileURL(path.resolve(file))));
-  const titles = await page.evaluate(() => [...document.querySelectorAll('g > title')].map((t) => t.textContent));
+  // Title, start and width in the graph's unit, and the row.
+  const frames = await page.evaluate(() => [...document.querySelectorAll('g > title')].map((title) => {
+    const rect = title.parentElement.querySelector('rect');
+    const number = (name) => Number(rect.getAttribute(name));
+    return [title.textContent, number('fg:x'), number('fg:w'), number('y')];
+  }));
   const text = await page.evaluate(() => document.documentElement.textContent.slice(0, 100000));
   let matched = null;
   if (word) {
@@ -71,7 +76,7 @@ async function svg() {
       return document.getElementById('matched')?.textContent ?? null;
     }, word);
   }
-  return { titles, matched, empty: titles.length === 0 ? text.trim().slice(-300) : null };
+  return { frames, matched, empty: frames.length === 0 ? text.trim().slice(-300) : null };
 }
 
 try {

@@ -1,6 +1,6 @@
 """Opens exports in the programs they are for and compares what those show with the truth.
 
-    check.py FOLDER    FOLDER/NAME/ holds the exports of one recording and its truth.json
+check.py FOLDER    FOLDER/NAME/ holds the exports of one recording and its truth.json
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import subprocess
 import sys
 import traceback
 import unicodedata
+from collections import defaultdict
 from pathlib import Path
 
 from consumers import (
@@ -70,7 +71,12 @@ def firefox(folder: Path, truth: Truth) -> None:
             if expected:
                 seen = sum(function["selfSamples"] for function in functions)
                 same(f"thread {thread['tid']}", seen, expected["ns"] / MILLI, 1e-6)
-                same(f"CPU of thread {thread['tid']}", thread["cpuMs"], expected["cpu_ns"] / MILLI, 1e-6)
+                same(
+                    f"CPU of thread {thread['tid']}",
+                    thread["cpuMs"],
+                    expected["cpu_ns"] / MILLI,
+                    1e-6,
+                )
     same("threads", len(threads), max(len(truth.threads), 1))
     truth.agrees("self", own, name_of, "self_ns", MILLI, 1e-5, NO_FRAME)
     truth.agrees("total", total, name_of, "total_ns", MILLI, 1e-5, NO_FRAME)
@@ -92,8 +98,12 @@ def chrome_in_perfetto(folder: Path, truth: Truth) -> None:
 
 
 def chrome_in_firefox(folder: Path, truth: Truth) -> None:
+    events = json.loads((folder / "all.trace.json").read_text())["traceEvents"]
+    slices = sum(event["ph"] in "Bi" for event in events)
     with FirefoxProfiler(folder / "all.trace.json") as profiler:
-        same("threads", len(profiler.threads()), len(truth.threads))
+        threads = profiler.threads()
+    same("threads", len(threads), len(truth.threads))
+    same("markers", sum(thread["markerCount"] for thread in threads), slices)
 
 
 def in_speedscope(name: str, kind: str, unit: float, count: str):
@@ -136,6 +146,28 @@ def collapsed_in_firefox(folder: Path, truth: Truth) -> None:
     same("samples", sum(function["selfSamples"] for function in functions), truth.samples)
 
 
+def functions_of_flame_graph(rows: dict) -> tuple[dict, dict]:
+    """Self and total by name from rows of `(start, width, name)`; the root has the largest key."""
+    own: dict = defaultdict(int)
+    total: dict = defaultdict(int)
+    below: list = []  # The row of the callers: (start, end, name, names from the root on)
+    for y in sorted(rows, reverse=True):
+        frames = []
+        at = 0
+        for x, width, name in sorted(rows[y]):
+            while at < len(below) and below[at][1] <= x:
+                at += 1
+            caller, above = (below[at][2], below[at][3]) if below else (None, frozenset())
+            if caller is not None:
+                own[caller] -= width
+            own[name] += width
+            if name not in above:
+                total[name] += width
+            frames.append((x, x + width, name, above | {name}))
+        below = frames
+    return {name: width for name, width in own.items() if width}, dict(total)
+
+
 def svg(name: str, unit: float, count: str):
     """A check of a flame graph: its titles, and what its search says."""
 
@@ -150,13 +182,37 @@ def svg(name: str, unit: float, count: str):
         word = shown(name_of(hottest))
         page = svg_in_browser(folder / name, f"^{re.escape(word)} ")
         same("errors", len(page["errors"]), 0)
-        titles = [re.fullmatch(r"(.*) \(([\d,]+) (?:µs|samples), ([\d.]+)%\)", t, re.S) for t in page["titles"]]
-        if None in titles:
-            raise Mismatch(f"a title without figures: {page['titles'][titles.index(None)]!r}")
-        figures = [(t[1], int(t[2].replace(",", "")), float(t[3])) for t in titles]
-        same("all", dict((n, v) for n, v, _ in figures)["all"], round(whole), 1)
+        title = re.compile(r"(.*) \(([\d,]+) (?:µs|samples), ([\d.]+)%\)", re.S)
+        rows: dict = {}
+        for text, x, width, y in page["frames"]:
+            figures = title.fullmatch(text)
+            if not figures:
+                raise Mismatch(f"a title without figures: {text!r}")
+            same(f"title of {text!r}", int(figures[2].replace(",", "")), width / unit, 0.5)
+            rows.setdefault(y, []).append((x, width, figures[1]))
+        own, total = functions_of_flame_graph(rows)
+        own.pop("all", None)
+        whole_ns = truth.samples if count == "samples" else truth.total
+        same("all", total.pop("all"), whole_ns)
+
+        def label(function):
+            file, line = function["file"].rpartition("/")[2], function["line"]
+            place = file and f" ({file}:{line})" if line else file and f" ({file})"
+            return shown(f"{name_of(function)}{place}")
+
+        if folder.name == "busy":
+            # Most of its frames are narrower than a hundredth of a percent and not drawn.
+            is_total = truth.by(label, f"total_{count}")
+            for text, width in total.items():
+                if width > is_total[text]:
+                    raise Mismatch(f"total of {text!r}: drawn {width}, is {is_total[text]}")
+        else:
+            truth.agrees("self", own, label, f"self_{count}", bare=NO_FRAME)
+            truth.agrees("total", total, label, f"total_{count}", bare=NO_FRAME)
         matched = re.search(r"Matched: ([\d.]+)%", page["matched"] or "")
-        expected = 100 * hottest[f"total_{count}"] / (truth.samples if count == "samples" else truth.total)
+        expected = (
+            100 * hottest[f"total_{count}"] / (truth.samples if count == "samples" else truth.total)
+        )
         same(f"search for {word!r}", matched and float(matched[1]), expected, 0.11)
 
     return check
@@ -195,8 +251,16 @@ CHECKS = [
     ("firefox in profiler-cli", firefox, ALL),
     ("chrome in Perfetto's trace processor", chrome_in_perfetto, ALL),
     ("chrome in profiler-cli", chrome_in_firefox, FULL),
-    ("speedscope in speedscope", in_speedscope("all.speedscope.json", "speedscope json file", MILLI, "ns"), ALL),
-    ("collapsed in speedscope", in_speedscope("samples.collapsed", "collapsed stack format", 1, "samples"), ["small", "busy", "nasty"]),
+    (
+        "speedscope in speedscope",
+        in_speedscope("all.speedscope.json", "speedscope json file", MILLI, "ns"),
+        ALL,
+    ),
+    (
+        "collapsed in speedscope",
+        in_speedscope("samples.collapsed", "collapsed stack format", 1, "samples"),
+        ["small", "busy", "nasty"],
+    ),
     ("collapsed in profiler-cli", collapsed_in_firefox, FULL),
     ("svg in chromium", svg("all.svg", 1e3, "ns"), ALL),
     ("svg of samples in chromium", svg("samples.svg", 1, "samples"), ["small", "busy"]),

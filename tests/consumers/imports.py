@@ -37,8 +37,20 @@ def imported(file: Path, *options) -> tuple[dict, dict, dict]:
 def py_spy(root: Path) -> None:
     """Collapsed stacks of py-spy, against an own count of the lines of its file."""
     file = root / "py-spy.raw"
-    run(CACHE / "venv/bin/py-spy", "record", "--format", "raw", "--rate", 200, "--output", file,
-        "--", sys.executable, HERE / "spin.py", 20)
+    run(
+        CACHE / "venv/bin/py-spy",
+        "record",
+        "--format",
+        "raw",
+        "--rate",
+        200,
+        "--output",
+        file,
+        "--",
+        sys.executable,
+        HERE / "spin.py",
+        20,
+    )
     own: dict = defaultdict(int)
     total: dict = defaultdict(int)
     samples = 0

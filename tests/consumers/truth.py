@@ -64,7 +64,6 @@ class Truth:
                 sums[key(function)] += function[what]
         return dict(sums)
 
-
     def agrees(self, what, seen, key, figure, scale=1, tolerance=0.0, bare=None) -> None:
         """Raises when what a consumer shows by text is not the figure by function.
 
