@@ -1,6 +1,6 @@
 //! What a CPython binary or library says of itself.
 
-use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol};
+use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, ReadRef};
 
 /// Addresses of interest in a binary, as linked (not yet relocated).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -17,10 +17,10 @@ pub struct Landmarks {
     pub base_offset: u64,
 }
 
-/// Reads the landmarks out of the bytes of an ELF file; `None` when it is none.
+/// Reads the landmarks out of an ELF file; `None` when it is none.
 #[must_use]
-pub fn landmarks(bytes: &[u8]) -> Option<Landmarks> {
-    let file = object::File::parse(bytes).ok()?;
+pub fn landmarks<'data>(data: impl ReadRef<'data>) -> Option<Landmarks> {
+    let file = object::File::parse(data).ok()?;
     let mut found = Landmarks::default();
     let first = file.segments().min_by_key(ObjectSegment::address)?;
     // Loaders map whole pages.

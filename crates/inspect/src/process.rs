@@ -1,7 +1,8 @@
 //! What the kernel says of a process: its mappings and its binary.
 
+use object::read::ReadCache;
 use sondage_model::Pid;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::PathBuf;
 
@@ -58,13 +59,13 @@ fn parse_mapping(line: &str) -> Option<Mapping> {
     })
 }
 
-/// The bytes of a mapped file, by whatever road leads to it: through `map_files` (works for
+/// A mapped file to read from, by whatever road leads to it: through `map_files` (works for
 /// deleted files, needs privilege), through the process's root (containers, chroots), or by the
 /// path itself.
 ///
 /// # Errors
 /// The error of the last road tried.
-pub fn mapped_file(pid: Pid, mapping: &Mapping) -> io::Result<Vec<u8>> {
+pub fn mapped_file(pid: Pid, mapping: &Mapping) -> io::Result<ReadCache<File>> {
     let roads = [
         PathBuf::from(format!(
             "/proc/{}/map_files/{:x}-{:x}",
@@ -75,8 +76,10 @@ pub fn mapped_file(pid: Pid, mapping: &Mapping) -> io::Result<Vec<u8>> {
     ];
     let mut last = io::Error::from(io::ErrorKind::NotFound);
     for road in roads {
-        match fs::read(&road) {
-            Ok(bytes) => return Ok(bytes),
+        match File::open(&road) {
+            // PERF: only what is looked at is read. A whole interpreter is 30 MB and took 27 ms of
+            // CPU on the 2-core VM (`perf record sondage run`), for each process opened.
+            Ok(file) => return Ok(ReadCache::new(file)),
             Err(error) => last = error,
         }
     }

@@ -24,12 +24,12 @@ EXAMPLES
 #[derive(clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Args {
-    #[command(flatten)]
-    record: RecordArgs,
-
     /// The process, by its number.
     #[arg(value_name = "PID")]
     pid: i32,
+
+    #[command(flatten)]
+    record: RecordArgs,
 }
 
 /// Runs the command.

@@ -27,9 +27,6 @@ EXAMPLES
 #[derive(clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Args {
-    #[command(flatten)]
-    record: RecordArgs,
-
     /// Python for scripts and modules [default: of sondage's own or the active virtual environment,
     /// else python3 on PATH].
     #[arg(long, value_name = "PATH")]
@@ -43,6 +40,9 @@ pub struct Args {
         value_name = "PROGRAM"
     )]
     program: Vec<OsString>,
+
+    #[command(flatten)]
+    record: RecordArgs,
 }
 
 /// Runs the command.

@@ -10,15 +10,14 @@ use sondage_model::{Nanos, StateKind};
 use super::state::{FunctionLine, Mode, Sort, State, ThreadLine};
 use crate::ui::grouped;
 
-const HELP: &str = "\
- sort       s  self % lately       t  total % lately
-            S  self time           T  total time       n  name
- show       i  sleeping threads, too
-            g  only while the GIL is held
- search     /  a regular expression;  Enter keeps it,  Esc clears it
- scroll     arrows, j, k, PageUp, PageDown, Home
- time       Space  pause           r  begin anew
- leave      q, Ctrl-C
+const HELP: &str = " sort     s  self % lately     t  total % lately     n  name
+          S  self time         T  total time
+ show     i  sleeping threads, too
+          g  only while the GIL is held
+ search   /  a regular expression; Enter keeps, Esc clears
+ scroll   arrows, j, k, PageUp, PageDown, Home
+ time     Space  pause         r  begin anew
+ leave    q, Ctrl-C
 
  self: the function itself runs; total: it or what it calls.
  lately: the last half second. A thread waiting for the GIL
@@ -258,8 +257,8 @@ fn draw_threads(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let widths = [
         Constraint::Length(8),
         Constraint::Length(8),
-        Constraint::Length(24),
-        Constraint::Length(20),
+        Constraint::Length(22),
+        Constraint::Length(22),
         Constraint::Min(10),
     ];
     frame.render_widget(Table::new(rows, widths).header(header), area);
@@ -307,7 +306,7 @@ fn draw_foot(frame: &mut Frame<'_>, area: Rect, state: &State) {
     }
     let on = |set: bool| if set { "on" } else { "off" };
     let text = format!(
-        "? help   / search   s t S T n sort   i idle {}   g gil {}   Space pause   q quit",
+        "? help  / search  s t S T n sort  i idle {}  g gil {}  Space pause  q quit",
         on(state.filter.idle),
         on(state.filter.gil_only)
     );
@@ -315,7 +314,7 @@ fn draw_foot(frame: &mut Frame<'_>, area: Rect, state: &State) {
 }
 
 fn draw_help(frame: &mut Frame<'_>, area: Rect) {
-    let width = 62.min(area.width);
+    let width = 66.min(area.width);
     let height = (HELP.lines().count() as u16 + 2).min(area.height);
     let place = Rect {
         x: area.x + (area.width - width) / 2,

@@ -401,7 +401,8 @@ fn thread_lines(
                 |kind: StateKind| lately.by_state[kind.index()].0 as f64 / span.0.max(1) as f64;
             let function = last
                 .and_then(|(stack, _)| dictionary.frames_inward(stack).next())
-                .map(|frame| name_and_place(dictionary, dictionary.function_of(frame)).0)
+                .map(|frame| dictionary.functions()[dictionary.function_of(frame).index()].name)
+                .map(|name| dictionary.text(name).to_owned())
                 .unwrap_or_default();
             let process = &dictionary.processes()[row.process.index()];
             ThreadLine {
