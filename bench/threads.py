@@ -66,7 +66,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         rate = ["-r", str(options.rate)]
         profilers = {
-            "sondage": [options.sondage, "run", "-q", "-o", str(Path(folder, "a.sondage")), *rate, "--"]
+            "sondage": [
+                options.sondage,
+                "run",
+                "-q",
+                "-o",
+                str(Path(folder, "a.sondage")),
+                *rate,
+                "--",
+            ]
         }
         if not options.no_pyspy:
             raw = str(Path(folder, "a.txt"))

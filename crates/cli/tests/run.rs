@@ -74,7 +74,7 @@ impl Place {
     }
 
     fn recording(&self) -> Recording {
-        Recording::open(&self.path("test.sondage")).expect("a readable recording")
+        Recording::open(self.path("test.sondage")).expect("a readable recording")
     }
 }
 

@@ -344,8 +344,8 @@ mod tests {
         );
         assert!(scheduler.slept_on(scheduler.read().unwrap()));
         // Everything counts as the GIL: a futex wait then is a wait for it.
-        let anywhere = [0..u64::MAX];
-        assert_eq!(scheduler.kind(&anywhere).unwrap(), StateKind::GilWait);
+        let anywhere = std::slice::from_ref(&(0..u64::MAX));
+        assert_eq!(scheduler.kind(anywhere).unwrap(), StateKind::GilWait);
         drop(send);
         sleeper.join().unwrap();
         while procfs::threads(pid).unwrap().contains(&tid) {

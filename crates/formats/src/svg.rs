@@ -44,7 +44,11 @@ fn write(
         },
     )?;
     let command = source.info().command.join(" ");
-    if lines.is_empty() {
+    let total = match measure {
+        Measure::Time => tree.total.weight.0,
+        Measure::Samples => tree.total.count,
+    };
+    if lines.is_empty() || total == 0 {
         return Ok(empty(out, &command)?);
     }
     let mut settings = Options::default();

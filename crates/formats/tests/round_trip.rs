@@ -222,6 +222,15 @@ proptest! {
 }
 
 #[test]
+fn counts_of_nothing_are_an_empty_picture() {
+    let recording = import_as("collapsed", b"a;b 0\n", &ImportOptions::default()).expect("read");
+    let source = recording.seal();
+    for format in FORMATS.iter().filter(|f| f.export.is_some()) {
+        exported(format.name, &source, &ExportOptions::default());
+    }
+}
+
+#[test]
 fn names_that_break_lines_come_back_readable() {
     let source = common::nasty().seal();
     let bytes = exported("collapsed", &source, &ExportOptions::default());

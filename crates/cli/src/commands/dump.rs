@@ -130,7 +130,10 @@ fn process_json(process: &ProcessDump) -> Value {
 fn thread_json(thread: &ThreadDump) -> Value {
     let (frames, problem) = match &thread.frames {
         None => (None, None),
-        Some(Ok(frames)) => (Some(frames.iter().map(frame_json).collect::<Vec<_>>()), None),
+        Some(Ok(frames)) => (
+            Some(frames.iter().map(frame_json).collect::<Vec<_>>()),
+            None,
+        ),
         Some(Err(reject)) => (None, Some(reject.to_string())),
     };
     json!({
