@@ -268,6 +268,11 @@ impl ProcessTrack {
             return None;
         }
         match Target::open(self.pid) {
+            // It called `exec` since it was taken up: what is known of it is another program's.
+            Ok(_) if ImageKey::of(self.pid).as_ref() != Some(&self.key) => {
+                self.failures = (self.failures_checked * 2).max(3);
+                None
+            }
             Ok(target) => {
                 let runtime = recorder.dictionary.string(&target.runtime().implementation);
                 recorder
@@ -285,7 +290,10 @@ impl ProcessTrack {
                 None
             }
             Err(OpenError::NotPython { .. }) => {
-                recorder.foreign.extend(file);
+                // Not at the first look: a program that is just being loaded has no Python yet.
+                if self.open_wait > 4 * RETRY {
+                    recorder.foreign.extend(file);
+                }
                 self.image = Image::Other;
                 again(self, RETRY_OTHER);
                 None
@@ -333,7 +341,13 @@ impl ProcessTrack {
             match listed_of(&listed, thread) {
                 Some(listed) => {
                     if thread.python.as_ref().map(ThreadCursor::state) != Some(listed.state) {
+                        // The same program again, by `exec`, can lie at the same addresses.
+                        if thread.had_python && ImageKey::of(self.pid).as_ref() != Some(&self.key) {
+                            self.failures = (self.failures_checked * 2).max(3);
+                            return;
+                        }
                         thread.forget_python();
+                        thread.had_python = true;
                         thread.python = Some(ThreadCursor::new(listed));
                     }
                     let is_main = thread.tid.0 == self.pid.0;
@@ -356,7 +370,8 @@ impl ProcessTrack {
                     if thread.python.is_some() {
                         thread.forget_python();
                     }
-                    unknown |= is_young(thread, now);
+                    // Just started or forked, and it has not told its number yet.
+                    unknown = true;
                 }
             }
         }
@@ -366,7 +381,8 @@ impl ProcessTrack {
             RENAME_EVERY
         };
         self.relist_at = MonoTime(now.0 + wait);
-        self.relist_wait = (self.relist_wait * 2).min(RENAME_EVERY);
+        // So that what is late is seen late by a quarter of that, at most.
+        self.relist_wait = (self.relist_wait + self.relist_wait / 4).min(RENAME_EVERY);
     }
 
     /// Looks at every thread once; at a sleeper only when `wakes` says so of its place. Returns

@@ -36,6 +36,8 @@ pub struct ThreadTrack {
     pub name: String,
     /// How often it was gone from the interpreter since it was last seen there.
     pub vanished: u64,
+    /// Whether it ever was one of Python's.
+    pub had_python: bool,
     /// The thread in the interpreter, if it is one of Python's.
     pub python: Option<ThreadCursor>,
     rows: ThreadRows,
@@ -104,6 +106,7 @@ impl ThreadTrack {
             seen: now,
             name: String::new(),
             vanished: 0,
+            had_python: false,
             python: None,
             rows: ThreadRows::new(id, now.in_recording(start)),
             scheduler: ThreadScheduler::open(pid, tid)?,
