@@ -4,9 +4,12 @@ mod draw;
 mod state;
 
 use std::io::IsTerminal;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
 use sondage_collect::live::Live;
 use sondage_collect::{Options, check_target, process_name, procfs};
 use sondage_inspect::OpenError;
@@ -101,17 +104,33 @@ fn watch(
             state.refresh();
         }
         terminal.draw(|frame| draw::draw(frame, state))?;
-        if signals.next().is_some() {
+        if !wait_for_input(signals, due.saturating_duration_since(Instant::now()))? {
             return Ok(());
         }
-        if !event::poll(due.saturating_duration_since(Instant::now()))? {
-            continue;
-        }
-        if let Event::Key(key) = event::read()?
-            && key.kind != KeyEventKind::Release
-            && state.key(key) == Flow::Quit
-        {
-            return Ok(());
+        while event::poll(Duration::ZERO)? {
+            if let Event::Key(key) = event::read()?
+                && key.kind != KeyEventKind::Release
+                && state.key(key) == Flow::Quit
+            {
+                return Ok(());
+            }
         }
     }
+}
+
+/// Waits until there may be keys to read, at most for `time`. Says no when it is time to leave: a
+/// signal came, or the terminal is gone, which crossterm would go on asking without end.
+fn wait_for_input(signals: &Signals, time: Duration) -> std::io::Result<bool> {
+    let stdin = std::io::stdin();
+    let mut fds = [
+        PollFd::new(&stdin, PollFlags::IN),
+        PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN),
+    ];
+    let time = Timespec::try_from(time).unwrap_or_default();
+    match rustix::event::poll(&mut fds, Some(&time)) {
+        Ok(_) | Err(Errno::INTR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let hung_up = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+    Ok(!fds[0].revents().intersects(hung_up) && signals.next().is_none())
 }
