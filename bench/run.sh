@@ -40,8 +40,14 @@ latency() {
   rm -f "$file"
 }
 
+oracle() {
+  cargo build --quiet --release --locked --package sondage-inspect --example rate &&
+    "$python" bench/oracle.py
+}
+
 wanted=("$@")
 bench rate "$python" bench/rate.py
+bench oracle oracle
 bench import_time "$python" bench/import_time.py
 bench overhead "$python" bench/overhead.py
 bench threads "$python" bench/threads.py

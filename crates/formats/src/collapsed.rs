@@ -42,13 +42,18 @@ pub(crate) fn frame_text(text: &str) -> String {
             c => c,
         })
         .collect();
-    match clean.trim() {
+    let text = match clean.trim() {
         "" => "(unknown)".into(),
         // Readers would take a number at the end for a first of two counts.
         text => match text.rsplit_once(' ') {
             Some((name, last)) if is_number(last) => format!("{}_{last}", name.trim_end()),
             _ => text.into(),
         },
+    };
+    // Readers would take a line that begins so for a comment.
+    match text.strip_prefix('#') {
+        Some(rest) if rest.is_empty() || rest.starts_with(' ') => format!("_{text}"),
+        _ => text,
     }
 }
 

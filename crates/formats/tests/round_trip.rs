@@ -231,6 +231,21 @@ fn counts_of_nothing_are_an_empty_picture() {
 }
 
 #[test]
+fn frames_that_look_like_comments_are_counted() {
+    for text in ["# 5\n", "# a 5\n", "#;b 5\n", "# 1 5\n"] {
+        let recording = import_as("collapsed", text.as_bytes(), &ImportOptions::default());
+        let source = recording.expect("read").seal();
+        for format in FORMATS.iter().filter(|f| f.export.is_some()) {
+            exported(format.name, &source, &ExportOptions::default());
+        }
+        let collapsed = exported("collapsed", &source, &ExportOptions::default());
+        let collapsed = String::from_utf8(collapsed).expect("text");
+        assert!(!collapsed.starts_with("# "), "{collapsed}");
+        assert!(collapsed.ends_with(" 5\n"), "{collapsed}");
+    }
+}
+
+#[test]
 fn names_that_break_lines_come_back_readable() {
     let source = common::nasty().seal();
     let bytes = exported("collapsed", &source, &ExportOptions::default());
