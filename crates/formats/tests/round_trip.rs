@@ -102,8 +102,16 @@ fn everything() -> ExportOptions {
     }
 }
 
+/// So many cases, unless `PROPTEST_CASES` asks for another number.
+fn cases(cases: u32) -> ProptestConfig {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(cases),
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn pprof_keeps_stacks_names_lines_counts_and_threads(samples in samples(), names in names()) {

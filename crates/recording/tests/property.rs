@@ -53,7 +53,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+    #![proptest_config(common::cases(150))]
 
     #[test]
     fn what_was_pushed_comes_back(steps in prop::collection::vec(step(), 0..300), interval in any::<u64>()) {

@@ -5,6 +5,14 @@ use std::sync::Arc;
 
 use sondage_model::*;
 
+/// So many cases, unless `PROPTEST_CASES` asks for another number.
+pub fn cases(cases: u32) -> proptest::test_runner::Config {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => proptest::test_runner::Config::default(),
+        None => proptest::test_runner::Config::with_cases(cases),
+    }
+}
+
 /// Numbers that look random and are the same every time (xorshift).
 pub struct Numbers(pub u64);
 
