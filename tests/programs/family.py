@@ -1,4 +1,7 @@
-"""family.py HOW SECONDS: a parent whose children compute in work(), started in the way HOW."""
+"""family.py HOW SECONDS [MEGABYTES]: a parent whose children compute in work(), started in the way HOW.
+
+With MEGABYTES, `work` and `os.fork` fill so much memory, and leave it to the kernel to give back.
+"""
 
 import multiprocessing
 import os
@@ -17,13 +20,18 @@ def work(seconds):
 
 def main():
     how, seconds = sys.argv[1], float(sys.argv[2])
+    ballast = int(sys.argv[3]) if len(sys.argv) > 3 else 0
     if how == "work":
+        memory = b"x" * (ballast << 20)
         work(seconds)
+        if memory:
+            os._exit(0)
     elif how == "os.fork":
         pid = os.fork()
         if pid == 0:
+            memory = b"x" * (ballast << 20)
             work(seconds)
-            os._exit(0)
+            os._exit(len(memory) and 0)
         os.waitpid(pid, 0)
     elif how in ("fork", "spawn", "forkserver"):
         with multiprocessing.get_context(how).Pool(2) as pool:

@@ -8,7 +8,7 @@ use sondage_model::{ClockRow, LossKind, LossRow, MessageLevel, MonoTime, Nanos, 
 
 use crate::batch::Batch;
 use crate::clock::{self, Schedule};
-use crate::process::{ImageKey, ProcessTrack};
+use crate::process::{ImageKey, Life, ProcessTrack};
 use crate::procfs::{LastPid, ProcFile, parse_last_pid};
 use crate::recorder::Recorder;
 
@@ -275,8 +275,7 @@ impl Sampler {
             }
             self.pythons += u64::from(process.is_python() && !was_python);
             if process.threads.is_empty()
-                || process.is_suspicious()
-                    && ImageKey::of(process.pid).as_ref() != Some(&process.key)
+                || process.is_suspicious() && Life::of(process.pid).has_left(&process.key)
             {
                 changed.push(place);
             }

@@ -159,3 +159,27 @@ fn an_old_python_is_told_by_its_version_and_others_go_on() {
 fn eprintln_skip() {
     eprintln!("skipped: there is no Python 3.9 here");
 }
+
+#[test]
+fn a_process_that_gives_back_much_memory_is_still_the_same() {
+    for how in ["os.fork", "work"] {
+        let command = any_python().command("family.py", &[how, "0.2", "600"]);
+        let recorded = record(&command, at_rate(1000));
+        let dictionary = recorded.recording.dictionary();
+        let rows = dictionary.processes();
+        let mut pids: Vec<_> = rows.iter().map(|row| row.pid).collect();
+        pids.sort_unstable();
+        pids.dedup();
+        let names: Vec<&str> = rows.iter().map(|row| dictionary.text(row.name)).collect();
+        assert_eq!(pids.len(), rows.len(), "{how}: {names:?}");
+        assert!(
+            names.iter().all(|name| *name == "family.py"),
+            "{how}: {names:?}"
+        );
+        for row in rows {
+            assert!(row.end < Time::MAX, "{how}: {row:?}");
+        }
+        let messages = recorded.recording.messages();
+        assert!(messages.is_empty(), "{how}: {messages:?}");
+    }
+}

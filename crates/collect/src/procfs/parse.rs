@@ -51,7 +51,8 @@ pub struct Stat {
     pub threads: u64,
     /// When it started, in clock ticks since boot. With the pid, names one life of a process.
     pub start_ticks: u64,
-    /// Where its code starts; 0 without the permission to look.
+    /// Where its code starts; 1 without the permission to look, 0 while it has no memory: it is
+    /// exiting, or inside `exec`.
     pub start_code: u64,
     /// Where its stack starts; 0 without the permission to look. Another one after `exec`.
     pub start_stack: u64,
