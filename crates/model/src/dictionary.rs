@@ -4,8 +4,8 @@ use rustc_hash::FxHashMap;
 
 use crate::{
     CounterId, CounterSeriesRow, FileId, FrameId, FrameRow, FunctionId, FunctionKind, FunctionRow,
-    ModuleId, ModuleRow, ProcessId, ProcessRow, StackId, StackRow, StringId, TaskId, TaskRow,
-    ThreadId, ThreadRow,
+    LockId, LockRow, ModuleId, ModuleRow, ProcessId, ProcessRow, SiteId, SiteRow, StackId,
+    StackRow, StringId, TaskId, TaskRow, ThreadId, ThreadRow,
 };
 
 /// Strings, each once. Id 0 is the empty string.
@@ -57,8 +57,8 @@ impl StringTable {
     }
 }
 
-/// Everything samples refer to: strings, files, functions, frames, stacks, processes, threads,
-/// tasks, modules, counter series.
+/// Everything samples and zones refer to: strings, files, functions, frames, stacks, processes, threads,
+/// tasks, modules, counter series, places of zones, locks.
 ///
 /// Ids are positions and are given out in order, so that a writer can store what is new since a
 /// [`Mark`], and a reader that appends rows in stored order gets the same ids.
@@ -81,6 +81,9 @@ pub struct Dictionary {
     changed_tasks: Vec<TaskId>,
     modules: Vec<ModuleRow>,
     counter_series: Vec<CounterSeriesRow>,
+    sites: Vec<SiteRow>,
+    site_ids: FxHashMap<SiteRow, SiteId>,
+    locks: Vec<LockRow>,
 }
 
 #[derive(Clone, Debug)]
@@ -128,6 +131,10 @@ pub struct Mark {
     pub modules: usize,
     /// Number of counter series.
     pub counter_series: usize,
+    /// Number of sites.
+    pub sites: usize,
+    /// Number of locks.
+    pub locks: usize,
 }
 
 impl Dictionary {
@@ -360,6 +367,32 @@ impl Dictionary {
         &self.counter_series
     }
 
+    /// Interns a place where zones are made.
+    pub fn site(&mut self, row: SiteRow) -> SiteId {
+        *self.site_ids.entry(row).or_insert_with(|| {
+            self.sites.push(row);
+            SiteId(self.sites.len() as u32 - 1)
+        })
+    }
+
+    /// All places where zones are made, by id.
+    #[must_use]
+    pub fn sites(&self) -> &[SiteRow] {
+        &self.sites
+    }
+
+    /// Adds a lock.
+    pub fn add_lock(&mut self, row: LockRow) -> LockId {
+        self.locks.push(row);
+        LockId(self.locks.len() as u32 - 1)
+    }
+
+    /// All locks, by id.
+    #[must_use]
+    pub fn locks(&self) -> &[LockRow] {
+        &self.locks
+    }
+
     /// How much there is now. Rows past a mark are new since it.
     #[must_use]
     pub fn mark(&self) -> Mark {
@@ -371,6 +404,8 @@ impl Dictionary {
             stacks: self.stacks.rows.len(),
             modules: self.modules.len(),
             counter_series: self.counter_series.len(),
+            sites: self.sites.len(),
+            locks: self.locks.len(),
         }
     }
 

@@ -42,6 +42,10 @@ ids! {
     TaskId;
     /// A row of the counter series table.
     CounterId;
+    /// A row of the sites table: a place in the source where zones are made.
+    SiteId;
+    /// A row of the locks table: a lock that the program wrapped.
+    LockId;
 }
 
 impl StringId {
@@ -55,6 +59,16 @@ impl StackId {
 impl TaskId {
     /// Not in a task.
     pub const NONE: TaskId = TaskId(0);
+}
+
+/// A span's number, as the program gave it: unique among all spans that a recording can hold, of
+/// whatever process. `SpanId(0)` is none.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+pub struct SpanId(pub u64);
+
+impl SpanId {
+    /// No span.
+    pub const NONE: SpanId = SpanId(0);
 }
 
 /// The operating system's process number.

@@ -30,19 +30,25 @@
 mod dictionary;
 mod ids;
 mod memory;
+mod program;
 mod rows;
 pub mod schema;
 mod source;
 mod state;
 pub mod tiles;
 mod units;
+pub mod zone_tiles;
 
 pub use dictionary::{Dictionary, Mark, StringTable};
 pub use ids::{
-    CounterId, FileId, FrameId, FunctionId, ModuleId, Pid, ProcessId, StackId, StringId, TaskId,
-    ThreadId, Tid,
+    CounterId, FileId, FrameId, FunctionId, LockId, ModuleId, Pid, ProcessId, SiteId, SpanId,
+    StackId, StringId, TaskId, ThreadId, Tid,
 };
 pub use memory::MemoryRecording;
+pub use program::{
+    FrameMarkKind, FrameMarkRow, LockRow, LogRow, SiteRow, WaitKind, WaitRow, ZoneColumns,
+    ZoneDetail, ZoneFlags, ZoneRow, ZoneSummaryRow, ZoneTileRow,
+};
 pub use rows::{
     ClockRow, CounterKind, CounterRow, CounterSeriesRow, FrameRow, FunctionKind, FunctionRow,
     Label, LossKind, LossRow, MessageLevel, MessageRow, ModuleRow, ProcessRow, RecordingInfo,

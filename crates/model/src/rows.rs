@@ -411,11 +411,15 @@ pub enum LossKind {
     /// Any other reason.
     #[default]
     Other = 7,
+    /// Events of the program (zones, messages, …) that came faster than they were collected.
+    Event = 8,
+    /// Names of the program's zones beyond the room for them.
+    Name = 9,
 }
 
 impl LossKind {
     /// Every kind, in the order of its code.
-    pub const ALL: [LossKind; 8] = [
+    pub const ALL: [LossKind; 10] = [
         LossKind::Torn,
         LossKind::BadRead,
         LossKind::Invalid,
@@ -424,6 +428,8 @@ impl LossKind {
         LossKind::Write,
         LossKind::Truncated,
         LossKind::Other,
+        LossKind::Event,
+        LossKind::Name,
     ];
 
     /// The kind with this code; unknown codes become [`LossKind::Other`].
@@ -447,6 +453,8 @@ impl LossKind {
             LossKind::Write => "write",
             LossKind::Truncated => "truncated",
             LossKind::Other => "other",
+            LossKind::Event => "event",
+            LossKind::Name => "name",
         }
     }
 
@@ -454,7 +462,10 @@ impl LossKind {
     /// a tick that came too late is in the thread's next sample.
     #[must_use]
     pub fn is_lost_sample(self) -> bool {
-        !matches!(self, LossKind::Truncated | LossKind::Late)
+        !matches!(
+            self,
+            LossKind::Truncated | LossKind::Late | LossKind::Event | LossKind::Name
+        )
     }
 
     /// What a person is told.
@@ -469,6 +480,8 @@ impl LossKind {
             LossKind::Write => "the recording could not be written",
             LossKind::Truncated => "the stack was too deep and was cut",
             LossKind::Other => "another reason",
+            LossKind::Event => "the program's events came faster than they were collected",
+            LossKind::Name => "the program named more zones than there is room for",
         }
     }
 }

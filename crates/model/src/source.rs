@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::{
-    ClockRow, CounterRow, Dictionary, FileId, LossRow, MessageRow, Nanos, RecordingInfo,
-    SampleColumns, SummaryRow, TileRow, TimeRange,
+    ClockRow, CounterRow, Dictionary, FileId, FrameMarkRow, LogRow, LossRow, MessageRow, Nanos,
+    RecordingInfo, SampleColumns, SummaryRow, TileRow, TimeRange, WaitRow, ZoneColumns,
+    ZoneSummaryRow, ZoneTileRow,
 };
 
 /// Why rows could not be read.
@@ -20,10 +21,21 @@ pub enum SourceError {
     },
 }
 
-/// A block of samples: the unit that is read, summed up and skipped as a whole.
+impl SourceError {
+    /// There is no block of this number.
+    #[must_use]
+    pub fn no_block(block: usize) -> SourceError {
+        SourceError::Damaged {
+            what: format!("block {block}"),
+            why: "there is none".into(),
+        }
+    }
+}
+
+/// A block of samples or zones: the unit that is read, summed up and skipped as a whole.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BlockSpan {
-    /// From the earliest start to the latest end of its samples. Blocks may overlap a little.
+    /// From the earliest start to the latest end of its rows. Blocks may overlap a little.
     pub range: TimeRange,
     /// Number of rows.
     pub rows: u64,
@@ -33,6 +45,9 @@ pub struct BlockSpan {
 
 /// A recording to read: a file, or one still in memory. All methods are cheap to call again:
 /// implementations cache what they decode, within a bound.
+///
+/// What is there without being written is of a recording in which no program said anything: no
+/// zones, frames, log lines or locks.
 pub trait Source: Send + Sync {
     /// What the recording is of.
     fn info(&self) -> &RecordingInfo;
@@ -72,6 +87,68 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// When they are damaged.
     fn counters(&self, range: TimeRange) -> Result<Vec<CounterRow>, SourceError>;
+
+    /// The blocks of zones, in the order they were written; `count` is the number of rows.
+    fn zone_blocks(&self) -> &[BlockSpan] {
+        &[]
+    }
+
+    /// The zones of a block. Those of one lane come in the order of their ends.
+    ///
+    /// # Errors
+    /// When the block is damaged or there is no such block.
+    fn zones(&self, block: usize) -> Result<Arc<ZoneColumns>, SourceError> {
+        Err(SourceError::no_block(block))
+    }
+
+    /// The zones of a block, summed by place and thread.
+    ///
+    /// # Errors
+    /// When the block is damaged or there is no such block.
+    fn zone_summary(&self, block: usize) -> Result<Arc<[ZoneSummaryRow]>, SourceError> {
+        Err(SourceError::no_block(block))
+    }
+
+    /// The widths of the stored tiles of zones, narrowest first; may be empty.
+    fn zone_tile_widths(&self) -> &[Nanos] {
+        &[]
+    }
+
+    /// The stored tiles of this width that overlap `range`, ordered by thread, lane, depth and
+    /// start.
+    ///
+    /// # Errors
+    /// When they are damaged or `width` is not one of [`Source::zone_tile_widths`].
+    fn zone_tiles(&self, width: Nanos, range: TimeRange) -> Result<Vec<ZoneTileRow>, SourceError> {
+        let _ = (width, range);
+        Ok(Vec::new())
+    }
+
+    /// All frame marks, in order.
+    ///
+    /// # Errors
+    /// When they are damaged.
+    fn frame_marks(&self) -> Result<Arc<[FrameMarkRow]>, SourceError> {
+        Ok([].into())
+    }
+
+    /// The program's log lines in `range`, in order.
+    ///
+    /// # Errors
+    /// When they are damaged.
+    fn logs(&self, range: TimeRange) -> Result<Vec<LogRow>, SourceError> {
+        let _ = range;
+        Ok(Vec::new())
+    }
+
+    /// The waits for locks that overlap `range`, by their start.
+    ///
+    /// # Errors
+    /// When they are damaged.
+    fn waits(&self, range: TimeRange) -> Result<Vec<WaitRow>, SourceError> {
+        let _ = range;
+        Ok(Vec::new())
+    }
 
     /// All messages, in order.
     fn messages(&self) -> &[MessageRow];

@@ -8,9 +8,12 @@ use crate::tree::Tree;
 /// the architecture: `collect` does not know `analyze`, `layout` does not know a file.
 const STAGES: &[(&str, &[&str])] = &[
     ("model", &[]),
+    ("wire", &[]),
+    ("sdk-macros", &[]),
+    ("sdk", &["wire", "sdk-macros"]),
     ("inspect", &["model"]),
     ("recording", &["model"]),
-    ("collect", &["model", "inspect", "recording"]),
+    ("collect", &["model", "wire", "inspect", "recording"]),
     ("analyze", &["model"]),
     ("layout", &["model", "analyze"]),
     ("formats", &["model", "recording", "analyze", "layout"]),
@@ -22,6 +25,8 @@ const STAGES: &[(&str, &[&str])] = &[
         "python",
         &[
             "model",
+            "wire",
+            "sdk",
             "recording",
             "analyze",
             "layout",
@@ -76,14 +81,31 @@ pub fn crate_folder(path: &str) -> Option<&str> {
     (!folder.contains('/')).then_some(folder)
 }
 
+/// What the crate in `crates/FOLDER` is called. The one that programs link has our own name.
+pub fn crate_name(folder: &str) -> String {
+    match folder {
+        "sdk" => "sondage".to_owned(),
+        _ => format!("sondage-{folder}"),
+    }
+}
+
+/// The folder of one of our crates, from its name.
+fn folder_of(name: &str) -> Option<&str> {
+    match name {
+        "sondage" => Some("sdk"),
+        _ => name.strip_prefix("sondage-"),
+    }
+}
+
 fn check_one(path: &str, folder: &str, manifest: &Manifest, findings: &mut Vec<Finding>) {
     let Some(rank) = STAGES.iter().position(|(name, _)| *name == folder) else {
         let what = "this crate has no stage: give it one in xtask/src/tidy/direction.rs";
         findings.push(Finding::file(path, what));
         return;
     };
-    if manifest.name != format!("sondage-{folder}") {
-        let what = format!("the crate in crates/{folder} is called sondage-{folder}");
+    let name = crate_name(folder);
+    if manifest.name != name {
+        let what = format!("the crate in crates/{folder} is called {name}");
         findings.push(Finding::file(path, what));
     }
     if !manifest.inherits_lints {
@@ -91,7 +113,7 @@ fn check_one(path: &str, folder: &str, manifest: &Manifest, findings: &mut Vec<F
     }
     let allowed = STAGES[rank].1;
     for (name, line) in manifest.normal.iter().chain(&manifest.build) {
-        if let Some(ours) = name.strip_prefix("sondage-") {
+        if let Some(ours) = folder_of(name) {
             if !allowed.contains(&ours) {
                 let what = format!("{folder} must not know {ours} (allowed: {})", list(allowed));
                 findings.push(Finding::at(path, *line, what));
@@ -104,9 +126,8 @@ fn check_one(path: &str, folder: &str, manifest: &Manifest, findings: &mut Vec<F
         }
     }
     for (name, line) in &manifest.dev {
-        let stage = name
-            .strip_prefix("sondage-")
-            .and_then(|ours| STAGES.iter().position(|(stage, _)| *stage == ours));
+        let stage =
+            folder_of(name).and_then(|ours| STAGES.iter().position(|(stage, _)| *stage == ours));
         if stage.is_some_and(|stage| stage >= rank) {
             let what = format!("tests of {folder} must not use the later stage {name}");
             findings.push(Finding::at(path, *line, what));

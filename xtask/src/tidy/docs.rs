@@ -1,7 +1,7 @@
 //! Documents say what the tree holds: no crate missing, no ghost, no link into nothing.
 
 use super::Finding;
-use super::direction::crate_folder;
+use super::direction::{crate_folder, crate_name};
 use crate::tree::Tree;
 
 const MAP: &str = "ARCHITECTURE.md";
@@ -16,7 +16,10 @@ pub fn architecture(tree: &Tree) -> Vec<Finding> {
     };
     let mut findings = Vec::new();
     for folder in tree.paths().filter_map(crate_folder) {
-        let [place, name] = [format!("`crates/{folder}`"), format!("`sondage-{folder}`")];
+        let [place, name] = [
+            format!("`crates/{folder}`"),
+            format!("`{}`", crate_name(folder)),
+        ];
         for word in [place, name] {
             if !text.contains(&word) {
                 findings.push(Finding::file(MAP, format!("does not name {word}")));
