@@ -42,19 +42,20 @@ pub(crate) fn frame_text(text: &str) -> String {
             c => c,
         })
         .collect();
-    let text = match clean.trim() {
+    match clean.trim() {
         "" => "(unknown)".into(),
         // Readers would take a number at the end for a first of two counts.
         text => match text.rsplit_once(' ') {
             Some((name, last)) if is_number(last) => format!("{}_{last}", name.trim_end()),
             _ => text.into(),
         },
-    };
-    // Readers would take a line that begins so for a comment.
-    match text.strip_prefix('#') {
-        Some(rest) if rest.is_empty() || rest.starts_with(' ') => format!("_{text}"),
-        _ => text,
     }
+}
+
+/// Whether readers would take a line that begins with this frame for a comment.
+fn looks_like_a_comment(frame: &str) -> bool {
+    let rest = frame.strip_prefix('#');
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
 }
 
 /// The text of a node, unique to its function: `name (path:first line)`.
@@ -120,7 +121,11 @@ pub(crate) fn fold(
         if before > 0 {
             line.push(';');
         }
-        line.push_str(texts.entry(node.key).or_insert_with(|| text(node.key)));
+        let text = texts.entry(node.key).or_insert_with(|| text(node.key));
+        if before == 0 && looks_like_a_comment(text) {
+            line.push('_');
+        }
+        line.push_str(text);
         let after = line.len();
         let own = value(node.own);
         if own > 0 {
