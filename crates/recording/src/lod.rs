@@ -101,7 +101,9 @@ fn join(mut runs: Vec<TileRun>) -> Vec<TileRun> {
                 ..run.tile
             } == last.tile
                 && last.end() == run.tile.start.0;
-            if follows && let Some(repeat) = last.repeat.checked_add(run.repeat + 1) {
+            let joined = last.repeat.checked_add(run.repeat);
+            let joined = joined.and_then(|repeat| repeat.checked_add(1));
+            if follows && let Some(repeat) = joined {
                 last.repeat = repeat;
                 continue;
             }
@@ -204,4 +206,28 @@ fn active_total(tile: &TileRow) -> Nanos {
         .filter(|kind| kind.is_active())
         .map(|kind| tile.by_state[kind.index()])
         .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs are as long as a `u32` counts; two of the longest are not joined to one.
+    #[test]
+    fn a_sample_longer_than_a_run_is_several() {
+        let mut samples = SampleColumns::default();
+        samples.push(SampleRow {
+            time: Time(u64::MAX),
+            weight: Nanos(u64::MAX),
+            count: 1,
+            ..SampleRow::default()
+        });
+        let runs = tiles_of(&samples, Nanos(1 << 26));
+        let tiles: u64 = runs.iter().map(|run| u64::from(run.repeat) + 1).sum();
+        assert_eq!(tiles, 1 << 38);
+        assert!(
+            runs.windows(2)
+                .all(|two| two[0].end() == two[1].tile.start.0)
+        );
+    }
 }
