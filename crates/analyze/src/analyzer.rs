@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use sondage_model::{Dictionary, FileId, FunctionId, Source, ThreadId};
 
+use crate::counters::Series;
 use crate::lines::LineIndex;
 use crate::names::Names;
 use crate::scan::{Admit, Piece, Sink, Unit, check, scan, unit_of};
@@ -25,6 +26,8 @@ pub struct Analyzer {
     outermost_functions: OnceLock<Vec<bool>>,
     outermost_files: OnceLock<Vec<bool>>,
     lines: OnceLock<LineIndex>,
+    /// `None` inside when they are too many to keep.
+    pub(crate) kept_counters: OnceLock<Option<Series>>,
     selections: Mutex<Vec<Arc<Selection>>>,
     cache_bytes: usize,
 }
@@ -93,7 +96,7 @@ impl Analyzer {
         Analyzer::with_cache(source, DEFAULT_CACHE_BYTES)
     }
 
-    /// The same, keeping at most about `cache_bytes` of sums.
+    /// The same, keeping at most about `cache_bytes` of sums, and half as much of counters.
     ///
     /// # Errors
     /// When its tables contradict each other, or it cannot be read.
@@ -111,6 +114,7 @@ impl Analyzer {
             outermost_functions: OnceLock::new(),
             outermost_files: OnceLock::new(),
             lines: OnceLock::new(),
+            kept_counters: OnceLock::new(),
             selections: Mutex::default(),
             cache_bytes,
         })
@@ -191,6 +195,10 @@ impl Analyzer {
             return Ok(None);
         }
         Empty::find(self, filter).map(Some)
+    }
+
+    pub(crate) fn cache_bytes(&self) -> usize {
+        self.cache_bytes
     }
 
     pub(crate) fn admit(&self, filter: &Filter) -> Admit {
@@ -279,7 +287,13 @@ impl Analyzer {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let sums: usize = kept.iter().map(|selection| selection.bytes()).sum();
-        trees + marks + sums + self.lines.get().map_or(0, LineIndex::bytes)
+        let counters = self.kept_counters.get().and_then(Option::as_ref);
+        let counters: usize = counters
+            .into_iter()
+            .flatten()
+            .map(|p| size_of_val(&p[..]))
+            .sum();
+        trees + marks + sums + counters + self.lines.get().map_or(0, LineIndex::bytes)
     }
 }
 

@@ -30,6 +30,7 @@
 //! ```
 
 mod analyzer;
+mod counters;
 mod detail;
 mod empty;
 mod error;
@@ -49,6 +50,7 @@ mod view;
 mod weights;
 
 pub use analyzer::{Analyzer, Selection};
+pub use counters::CounterTrack;
 pub use empty::Empty;
 pub use error::AnalyzeError;
 pub use filter::{Filter, Search, SearchError, StateSet};
@@ -61,7 +63,7 @@ pub use report::{
     HotFunction, HotLine, HotPath, Note, ProcessTimes, Report, ReportOptions, ThreadTimes,
 };
 pub use scan::Unit;
-pub use timeline::{CounterTrack, ThreadTrack, Timeline};
+pub use timeline::{ThreadTrack, Timeline};
 pub use tree::MergeBy;
 pub use view::{Children, Direction, Node, Sandwich, Tree, TreeRow, TreeRows};
 pub use weights::{Totals, Weights, aggregate};

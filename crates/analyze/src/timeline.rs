@@ -1,8 +1,9 @@
 //! What each thread did over time, in about as many buckets as there are pixels.
 
 use rustc_hash::FxHashMap;
-use sondage_model::{CounterId, CounterKind, Nanos, StackId, StateKind, ThreadId, Time, TimeRange};
+use sondage_model::{Nanos, StackId, StateKind, ThreadId, Time, TimeRange};
 
+use crate::counters::CounterTrack;
 use crate::detail::{Detail, detail};
 use crate::scan::Admit;
 use crate::{AnalyzeError, Analyzer, Filter, StateSet, Unit};
@@ -35,18 +36,6 @@ pub struct ThreadTrack {
     pub gil: Vec<u64>,
     /// The stack with the most weight.
     pub stack: Vec<StackId>,
-}
-
-/// One counter over time: columns of one length.
-#[derive(Clone, PartialEq, Debug)]
-pub struct CounterTrack {
-    /// The counter.
-    pub counter: CounterId,
-    /// When.
-    pub time: Vec<Time>,
-    /// A gauge's values; a total's growth per second, where nanoseconds per second are counted
-    /// as seconds per second (that is, CPUs).
-    pub value: Vec<f64>,
 }
 
 impl Analyzer {
@@ -149,54 +138,6 @@ impl Analyzer {
             }
         }
         Ok(())
-    }
-
-    fn counters(
-        &self,
-        filter: &Filter,
-        range: TimeRange,
-        px: u64,
-    ) -> Result<Vec<CounterTrack>, AnalyzeError> {
-        let dict = self.dictionary();
-        let series = dict.counter_series();
-        let shown = |process| {
-            let of_thread = |thread: &ThreadId| {
-                let row = dict.threads().get(thread.index());
-                row.is_some_and(|row| row.process == process)
-            };
-            (filter.processes.is_empty() && filter.threads.is_empty())
-                || filter.processes.contains(&process)
-                || filter.threads.iter().any(of_thread)
-        };
-        // A little beyond the edges, so that the curve goes on to them.
-        let beyond = Nanos((range.span().0 / 50).max(1_000_000_000));
-        let asked = TimeRange::new(range.start.saturating_sub(beyond), range.end + beyond);
-        let mut points: Vec<Vec<(Time, f64)>> = vec![Vec::new(); series.len()];
-        for row in self.source().counters(asked)? {
-            if let Some(points) = points.get_mut(row.counter.index()) {
-                points.push((row.time, row.value));
-            }
-        }
-        let rows = series.iter().zip(points).enumerate();
-        Ok(rows
-            .filter(|(_, (series, points))| shown(series.process) && !points.is_empty())
-            .map(|(id, (series, points))| {
-                let per_second = match dict.text(series.unit) {
-                    "ns" => 1.0,
-                    _ => 1e9,
-                };
-                let points = match series.kind {
-                    CounterKind::Gauge => points,
-                    CounterKind::Total => rates(&points, per_second),
-                };
-                let points = thin_out(around(&points, range), px as usize);
-                CounterTrack {
-                    counter: CounterId(id as u32),
-                    time: points.iter().map(|(time, _)| *time).collect(),
-                    value: points.iter().map(|(_, value)| *value).collect(),
-                }
-            })
-            .collect())
     }
 }
 
@@ -303,93 +244,5 @@ impl Tracks {
             })
             .filter(|track| !track.start.is_empty())
             .collect()
-    }
-}
-
-/// Growth per second between neighbouring values, at the later one's time. A total that falls
-/// began anew; that step is left out.
-fn rates(points: &[(Time, f64)], per_second: f64) -> Vec<(Time, f64)> {
-    points
-        .windows(2)
-        .filter(|pair| pair[1].0 > pair[0].0 && pair[1].1 >= pair[0].1)
-        .map(|pair| {
-            let nanos = pair[1].0.since(pair[0].0).0 as f64;
-            (pair[1].0, (pair[1].1 - pair[0].1) / nanos * per_second)
-        })
-        .collect()
-}
-
-/// The points inside the range, and one on either side.
-fn around(points: &[(Time, f64)], range: TimeRange) -> &[(Time, f64)] {
-    let first = points.partition_point(|(time, _)| *time < range.start);
-    let last = points.partition_point(|(time, _)| *time < range.end);
-    &points[first.saturating_sub(1)..(last + 1).min(points.len())]
-}
-
-/// At most `most` points: of each of the equal parts the lowest and the highest.
-fn thin_out(points: &[(Time, f64)], most: usize) -> Vec<(Time, f64)> {
-    let (Some(first), Some(last)) = (points.first(), points.last()) else {
-        return Vec::new();
-    };
-    if points.len() <= most || most < 2 {
-        return points.iter().take(most.max(1)).copied().collect();
-    }
-    let width = (last.0.since(first.0).0 / (most as u64 / 2)).saturating_add(1);
-    let part = |point: &(Time, f64)| point.0.since(first.0).0 / width;
-    let mut kept = Vec::with_capacity(most);
-    for same in points.chunk_by(|a, b| part(a) == part(b)) {
-        let indexes = 0..same.len();
-        let by_value = |a: &usize, b: &usize| same[*a].1.total_cmp(&same[*b].1);
-        let low = indexes.clone().min_by(by_value).unwrap_or(0);
-        let high = indexes.max_by(by_value).unwrap_or(0);
-        kept.push(same[low.min(high)]);
-        if low != high {
-            kept.push(same[low.max(high)]);
-        }
-    }
-    kept
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn points(values: &[f64]) -> Vec<(Time, f64)> {
-        let times = (0..).map(|i| Time(i * 100));
-        times.zip(values.iter().copied()).collect()
-    }
-
-    #[test]
-    fn thinning_keeps_the_extremes() {
-        let mut values = vec![5.0; 1000];
-        values[333] = 99.0;
-        values[777] = -1.0;
-        let thin = thin_out(&points(&values), 20);
-        assert!(thin.len() <= 20, "{}", thin.len());
-        for extreme in [99.0, -1.0] {
-            assert!(thin.iter().any(|(_, value)| *value == extreme));
-        }
-        assert!(thin.is_sorted_by_key(|(time, _)| *time));
-        assert_eq!(thin_out(&points(&values), 1000).len(), 1000);
-        assert_eq!(thin_out(&[], 5), vec![]);
-    }
-
-    #[test]
-    fn a_total_becomes_a_rate_and_a_restart_no_negative_one() {
-        let rates = rates(&points(&[0.0, 50.0, 50.0, 10.0, 110.0]), 1.0);
-        let expected = vec![(Time(100), 0.5), (Time(200), 0.0), (Time(400), 1.0)];
-        assert_eq!(rates, expected);
-    }
-
-    #[test]
-    fn one_point_on_either_side_stays() {
-        let points = points(&[0.0, 1.0, 2.0, 3.0, 4.0]);
-        let inside = around(&points, TimeRange::new(Time(150), Time(250)));
-        assert_eq!(inside.len(), 3);
-        assert_eq!(
-            around(&points, TimeRange::new(Time(900), Time(999))).len(),
-            1
-        );
-        assert_eq!(around(&[], TimeRange::ALL).len(), 0);
     }
 }

@@ -4,11 +4,12 @@ mod common;
 
 use common::*;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use sondage_analyze::{Analyzer, Empty, Filter, MergeBy, ReportOptions, TimeWindow, picture};
 use sondage_model::{
     ClockRow, CounterKind, CounterRow, CounterSeriesRow, LossKind, LossRow, MemoryRecording, Nanos,
-    ProcessId, StateKind, Time,
+    ProcessId, Source, StateKind, Time, TimeRange,
 };
 
 fn order(analyzer: &Analyzer, filter: &Filter, window: TimeWindow) -> String {
@@ -166,6 +167,48 @@ fn a_timeline_shares_samples_out_to_buckets() {
     counter 0 2:0.25 4:0.75 6:1.25
     counter 1 0:100 2:101 4:102 6:103
     ");
+}
+
+/// Where there is no room to keep them, counters are read for each question.
+#[test]
+fn curves_are_the_same_whether_counters_are_kept_or_read() {
+    let mut recording = picture::record("ms: 60000\n    a");
+    let dict = &mut recording.dictionary;
+    let series = [CounterKind::Total, CounterKind::Gauge].map(|kind| {
+        dict.add_counter(CounterSeriesRow {
+            process: ProcessId(0),
+            kind,
+            ..CounterSeriesRow::default()
+        })
+    });
+    for i in 0..600_u64 {
+        for counter in series {
+            recording.counters.push(CounterRow {
+                counter,
+                time: Time(i * 100_000_000),
+                value: (i * i % 1000) as f64,
+            });
+        }
+    }
+    let source: Arc<dyn Source> = Arc::new(recording.seal());
+    let keeps = Analyzer::new(Arc::clone(&source)).expect("consistent");
+    let reads = Analyzer::with_cache(source, 0).expect("consistent");
+    for (from, to) in [(0, 60), (7, 9), (7, 8), (30, 60), (59, 60), (0, 60)] {
+        let second = |n: u64| Time(n * 1_000_000_000);
+        let filter = Filter {
+            range: Some(TimeRange::new(second(from), second(to))),
+            ..Filter::default()
+        };
+        let curves = |analyzer: &Analyzer| {
+            let timeline = analyzer.timeline(&filter, 50).expect("readable");
+            timeline.counters
+        };
+        let (kept, read) = (curves(&keeps), curves(&reads));
+        assert_eq!(kept.len(), 2);
+        assert!(kept.iter().all(|track| track.time.len() > 4));
+        assert_eq!(kept, read);
+    }
+    assert!(keeps.bytes() > reads.bytes());
 }
 
 #[test]
