@@ -104,12 +104,12 @@ impl Guard {
         if !self.is_our_host(request.headers(), request.uri()) {
             return Err(StatusCode::FORBIDDEN);
         }
+        if !self.has_token(request.uri().path()) {
+            return Err(StatusCode::NOT_FOUND);
+        }
         if request.uri().path().len() + request.uri().query().map_or(0, str::len) > MAX_TARGET_BYTES
         {
             return Err(StatusCode::URI_TOO_LONG);
-        }
-        if !self.has_token(request.uri().path()) {
-            return Err(StatusCode::NOT_FOUND);
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return Err(StatusCode::METHOD_NOT_ALLOWED);

@@ -184,6 +184,9 @@ fn floods_are_refused_and_the_server_lives() {
     let server = running();
     let long = format!("/{}/api/meta?search={}", server.token, "a".repeat(20_000));
     assert_eq!(server.send("GET", &long).status, 414);
+    // Who does not know the token does not learn how long is too long.
+    let unknown = format!("/{}/{}", "0".repeat(32), "a".repeat(20_000));
+    assert_eq!(server.send("GET", &unknown).status, 404);
     let longer = format!("/{}/api/meta?search={}", server.token, "a".repeat(500_000));
     assert!(matches!(server.send("GET", &longer).status, 414 | 431));
     let many = format!(
