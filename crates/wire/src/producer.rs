@@ -12,7 +12,7 @@ use crate::sync::{AtomicU64, Ordering, fence};
 /// counted.
 ///
 /// It holds pointers into the arena that it was last refilled from. That memory must stay mapped
-/// until the producer is [detached](Producer::detach) or gone.
+/// until the producer is gone, or [forked](Producer::fork).
 #[derive(Debug)]
 pub struct Producer {
     /// Where the next word goes, and one past the last. Both null without a chunk.
@@ -78,9 +78,18 @@ impl Producer {
         self.thread.is_some()
     }
 
-    /// Forgets the arena without touching it, as after a fork: it is the parent's.
-    pub fn detach(&mut self) {
+    /// The thread's number.
+    #[must_use]
+    pub fn thread(&self) -> Option<u32> {
+        self.thread
+    }
+
+    /// Forgets the arena without touching it: it is the parent's, and this is the thread that the
+    /// child of a fork begins with. Zones that it was in stay open.
+    pub fn fork(&mut self) {
+        let depth = self.depth;
         *self = Producer::new();
+        self.depth = depth;
     }
 
     /// Zones open in this thread whose begin was written.

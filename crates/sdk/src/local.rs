@@ -1,0 +1,202 @@
+//! What a thread has to itself, and the way of an event into its chunk.
+
+use crate::clock::mono_nanos;
+use crate::connect;
+use crate::process;
+use sondage_wire::{Arena, Producer, SpanId};
+use std::cell::UnsafeCell;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A thread's own.
+pub(crate) struct Local {
+    producer: Producer,
+    /// The slow path is being walked: a probe inside it (an allocator's) must not enter it again.
+    is_busy: bool,
+    /// The thread's end is being watched.
+    is_watched: bool,
+    /// The span that the thread is in.
+    pub span: SpanId,
+    /// Numbers of spans that are this thread's to give.
+    spans: std::ops::Range<u64>,
+}
+
+thread_local! {
+    // PERF: constant and without Drop, so that reaching it is one instruction and no check. The
+    // end of a thread is watched by a key of pthread instead, whose destructors run after those of
+    // all thread-locals: what they do is still recorded.
+    static LOCAL: UnsafeCell<Local> = const { UnsafeCell::new(Local {
+        producer: Producer::new(),
+        is_busy: false,
+        is_watched: false,
+        span: SpanId(0),
+        spans: 0..0,
+    }) };
+}
+
+/// This thread's own. No reference to it outlives one call of a function here: an allocator that
+/// counts may come back in between.
+#[inline(always)]
+pub(crate) fn local() -> *mut Local {
+    LOCAL.with(UnsafeCell::get)
+}
+
+/// Begins a zone; false when it is not recorded.
+#[inline(always)]
+pub(crate) fn zone_begin(ticks: u64, site: u32) -> bool {
+    // SAFETY: the pointer is to this thread's own; nothing else has a reference to its producer
+    // while this call lasts, since it calls nothing back.
+    let begun = unsafe { (*local()).producer.zone_begin(ticks, site) };
+    begun || zone_begin_slow(ticks, site)
+}
+
+#[cold]
+#[inline(never)]
+fn zone_begin_slow(ticks: u64, site: u32) -> bool {
+    slow(
+        |producer| producer.zone_begin(ticks, site),
+        Producer::drop_event,
+    )
+}
+
+/// Ends the innermost zone.
+#[inline(always)]
+pub(crate) fn zone_end(ticks: u64) {
+    // SAFETY: as in `zone_begin`.
+    let ended = unsafe { (*local()).producer.zone_end(ticks) };
+    if !ended {
+        zone_end_slow(ticks);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn zone_end_slow(ticks: u64) {
+    slow(|producer| producer.zone_end(ticks), Producer::drop_zone_end);
+}
+
+/// Writes an event; false when it is lost.
+#[inline]
+pub(crate) fn write(words: &[u64]) -> bool {
+    // SAFETY: as in `zone_begin`.
+    let written = unsafe { (*local()).producer.write(words) };
+    written || write_slow(words)
+}
+
+#[cold]
+#[inline(never)]
+fn write_slow(words: &[u64]) -> bool {
+    slow(|producer| producer.write(words), Producer::drop_event)
+}
+
+/// There was no room: gets some and tries again, or counts the loss.
+fn slow(
+    attempt: impl FnOnce(&mut Producer) -> bool,
+    lose: impl FnOnce(&mut Producer, Arena<'_>),
+) -> bool {
+    let local = local();
+    // SAFETY: the pointer is to this thread's own. What may call a probe again (making the arena,
+    // giving the thread a name) runs while no reference is held, and `is_busy` keeps that probe
+    // out of here.
+    unsafe {
+        if (*local).is_busy {
+            if let Some(arena) = process::existing() {
+                lose(&mut (*local).producer, arena);
+            }
+            return false;
+        }
+        (*local).is_busy = true;
+        let arena = process::arena();
+        let written = match arena {
+            None => false,
+            Some(arena) => {
+                if !(*local).producer.is_attached() {
+                    let number = process::thread_number(arena);
+                    (*local).producer.attach(number);
+                }
+                if !(*local).is_watched {
+                    (*local).is_watched = process::watch_thread_end();
+                }
+                let producer = &mut (*local).producer;
+                let written = producer.refill(arena, mono_nanos) && attempt(producer);
+                if !written {
+                    lose(producer, arena);
+                }
+                written
+            }
+        };
+        (*local).is_busy = false;
+        if arena.is_some() {
+            connect::look();
+        }
+        written
+    }
+}
+
+/// The thread ends: what it wrote is complete.
+pub(crate) fn seal() {
+    let local = local();
+    // SAFETY: the pointer is to this thread's own, and nothing else runs in it now.
+    unsafe {
+        (*local).is_watched = false;
+        if let Some(arena) = process::existing() {
+            (*local).producer.seal(arena);
+        }
+    }
+}
+
+/// This is the thread that a forked process begins with: the arena is its parent's.
+pub(crate) fn forked() {
+    let local = local();
+    // SAFETY: the pointer is to this thread's own, and nothing else runs in this process yet.
+    unsafe {
+        (*local).producer.fork();
+        (*local).spans = 0..0;
+    }
+}
+
+/// The number of this thread in the arena, made if need be.
+pub(crate) fn thread_number() -> Option<u32> {
+    let local = local();
+    // SAFETY: as in `slow`.
+    unsafe {
+        if (*local).is_busy {
+            return None;
+        }
+        (*local).is_busy = true;
+        let number = process::arena().map(|arena| match (*local).producer.thread() {
+            Some(number) => number,
+            None => {
+                let number = process::thread_number(arena);
+                (*local).producer.attach(number);
+                number
+            }
+        });
+        (*local).is_busy = false;
+        number
+    }
+}
+
+/// Numbers that a thread takes at once.
+const SPANS_AT_ONCE: u64 = 4096;
+
+/// Numbers given so far, in this process.
+static SPANS: AtomicU64 = AtomicU64::new(0);
+
+/// A number for a new span.
+#[inline]
+pub(crate) fn new_span_id() -> SpanId {
+    let local = local();
+    // SAFETY: as in `zone_begin`; a range's `next` calls nothing back.
+    let next = unsafe { (*local).spans.next() };
+    next.map_or_else(more_spans, SpanId)
+}
+
+#[cold]
+fn more_spans() -> SpanId {
+    // A random start and a counter: no two in a process are the same, and two processes' numbers
+    // meet as seldom as random ones. The start is below 2^63, so that the sum is never 0.
+    let first = process::random() + SPANS.fetch_add(SPANS_AT_ONCE, Ordering::Relaxed);
+    // SAFETY: as in `zone_begin`.
+    unsafe { (*local()).spans = first + 1..first + SPANS_AT_ONCE };
+    SpanId(first)
+}
