@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use sondage_inspect::{Reject, Target, ThreadCursor};
 use sondage_model::{
-    LossKind, MonoTime, Pid, ProcessId, StackId, State, StateKind, TaskId, ThreadId, Tid, Time,
+    LossKind, MonoTime, Nanos, Pid, ProcessId, StackId, State, StateKind, TaskId, ThreadId, Tid,
+    Time,
 };
 
 use crate::procfs::SchedStat;
@@ -55,7 +56,8 @@ pub struct ThreadTrack {
 /// What came of an observation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outcome {
-    /// It sleeps on; nothing but one small file was read.
+    /// There is nothing to say: it sleeps on, or what it did in a long gap is not known yet. Only
+    /// small files were read.
     SleepsOn,
     /// There is a new row.
     Seen,
@@ -182,7 +184,10 @@ impl ThreadTrack {
                     Err(ThreadGone(_)) => return Outcome::Gone,
                 }
             };
-            let look = match self.read_stack(now, view, recorder) {
+            if kind == StateKind::OnCpu && self.is_unclear(time, figures) {
+                return Outcome::SleepsOn;
+            }
+            let look = match self.read_stack(view, recorder) {
                 Ok(read) => read,
                 Err(reject) => return Outcome::Lost(reject.loss_kind()),
             };
@@ -217,11 +222,9 @@ impl ThreadTrack {
         recorder: &mut Recorder,
     ) {
         self.ran = kind == StateKind::OnCpu;
-        let last = self.scheduler.last();
-        let awake =
-            figures.run.saturating_sub(last.run) + figures.run_delay.saturating_sub(last.run_delay);
-        let weight = self.rows.weight_at(time);
-        let kind = self.scheduler.accept(figures, kind, weight, proved);
+        let awake = self.awake(figures);
+        let ready = ThreadRows::ready_part(self.rows.weight_at(time), awake);
+        let kind = self.scheduler.accept(figures, kind, ready, proved);
         let seen = Observation {
             time,
             stack: look.stack,
@@ -232,10 +235,24 @@ impl ThreadTrack {
         self.rows.observe(seen, &mut |row| recorder.push(row));
     }
 
+    /// Time on a CPU and waiting for one since the last observation, as far as the kernel says.
+    fn awake(&self, figures: SchedStat) -> Nanos {
+        let last = self.scheduler.last();
+        figures.run.saturating_sub(last.run) + figures.run_delay.saturating_sub(last.run_delay)
+    }
+
+    /// Whether a thread that is ready to run now either has waited for a CPU through a long gap or
+    /// was stopped in it and has just been continued: the kernel reports a wait when it ends, and
+    /// until the thread is put on a CPU the two look alike. The next observation will know.
+    fn is_unclear(&self, time: Time, figures: SchedStat) -> bool {
+        let weight = self.rows.weight_at(time);
+        figures.switches == self.scheduler.last().switches
+            && ThreadRows::ready_part(weight, self.awake(figures)) < weight
+    }
+
     /// The thread's stack, and what is read with it.
     fn read_stack(
         &mut self,
-        now: MonoTime,
         view: &mut ProcessView<'_>,
         recorder: &mut Recorder,
     ) -> Result<Look, Reject> {
@@ -267,9 +284,9 @@ impl ThreadTrack {
         } else {
             stack
         };
-        let task = recorder.snapshot.task.map_or(TaskId::NONE, |at| {
+        let task = recorder.snapshot.task.map_or(TaskId::NONE, |key| {
             view.tasks
-                .id(at, now, target, view.process, &mut recorder.dictionary)
+                .id(key, target, view.process, &mut recorder.dictionary)
         });
         Ok(Look {
             stack,

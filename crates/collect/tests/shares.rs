@@ -3,10 +3,8 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::os::fd::AsRawFd;
 
-use common::{Recorded, at_rate, pythons, record};
+use common::{Recorded, at_rate, pythons, record_told};
 use sondage_model::{Source, StateKind};
 
 /// Records shares.py and returns what it says of itself, too.
@@ -15,17 +13,7 @@ fn shares(python: &common::Python, numbers: &[u32]) -> (Recorded, BTreeMap<Strin
     let arguments: Vec<&str> = std::iter::once("2.2")
         .chain(words.iter().map(String::as_str))
         .collect();
-    // Its standard output goes to a file: a shell between us does that without being in the way.
-    let folder = tempfile::tempdir().expect("a folder");
-    let told = folder.path().join("told");
-    let file = File::create(&told).expect("a file");
-    let fd = file.as_raw_fd();
-    let mut command: Vec<std::ffi::OsString> = ["sh", "-c"].map(Into::into).into();
-    command.push(format!("exec \"$@\" >/proc/{}/fd/{fd}", std::process::id()).into());
-    command.push("sh".into());
-    command.extend(python.command("shares.py", &arguments));
-    let recorded = record(&command, at_rate(5000));
-    let text = std::fs::read_to_string(&told).expect("what it told");
+    let (recorded, text) = record_told(python, "shares.py", &arguments, at_rate(5000));
     let truth = text
         .lines()
         .filter_map(|line| {

@@ -1,8 +1,8 @@
 //! Reading a CPython process from outside, without stopping it.
 //!
 //! **Supplies** [`Target`]: one Python process (3.11 to 3.15, with the GIL), its threads
-//! ([`Target::threads`]), their stacks ([`Target::sample`]), code objects ([`Target::resolve`]) and
-//! GIL ([`Target::gil`]); [`Memory`], behind which the process may be another one or a stored
+//! ([`Target::threads`]), their stacks ([`Target::sample`]), code objects ([`Target::resolve`]),
+//! asyncio tasks ([`Target::task`]) and GIL ([`Target::gil`]); [`Memory`], behind which the process may be another one or a stored
 //! image; [`process`], what the kernel says of it.
 //!
 //! **Solves** that a running stack changes while it is read: a snapshot is one moment's stack or
@@ -44,7 +44,7 @@ mod sample;
 mod stop;
 mod target;
 
-pub use asyncio::TaskInfo;
+pub use asyncio::{TaskInfo, TaskKey};
 pub use code::{CodeId, CodeInfo};
 pub use error::{OpenError, ReadError, Reject};
 pub use memory::{Memory, MemoryError, ReadPart, RemoteMemory, Span};

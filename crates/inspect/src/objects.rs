@@ -129,8 +129,24 @@ pub(crate) fn dict_items(
     Some(items)
 }
 
+/// How many bytes a keys object has that hold its entries.
+pub(crate) fn keys_size(memory: &dyn Memory, keys: u64) -> Option<u64> {
+    let mut head = [0_u8; 16];
+    if keys == 0 || !keys.is_multiple_of(8) {
+        return None;
+    }
+    memory.read(RemoteAddr(keys), &mut head).ok()?;
+    let (log2_size, log2_index_bytes, kind) = (head[8], head[9], head[10]);
+    if log2_size > 32 || log2_index_bytes > 40 || kind > 2 {
+        return None;
+    }
+    let entries = (1_u64 << log2_size) * 2 / 3;
+    let width = if kind == 0 { 24 } else { 16 };
+    Some(32 + (1 << log2_index_bytes) + entries * width)
+}
+
 /// The entries of a keys object; the values are 0 where the dicts that share it keep their own.
-fn key_items(memory: &dyn Memory, keys: u64, limit: usize) -> Option<Vec<(u64, u64)>> {
+pub(crate) fn key_items(memory: &dyn Memory, keys: u64, limit: usize) -> Option<Vec<(u64, u64)>> {
     let mut head = [0_u8; 32];
     if keys == 0 || !keys.is_multiple_of(8) {
         return None;

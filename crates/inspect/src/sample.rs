@@ -22,8 +22,10 @@
 mod edges;
 mod pace;
 mod plan;
+mod task;
 mod walk;
 
+use crate::asyncio::TaskKey;
 use crate::code::CodeId;
 use crate::error::Reject;
 use crate::memory::{Memory, MemoryError};
@@ -33,6 +35,7 @@ use edges::Fresh;
 use pace::Pace;
 use plan::Plan;
 use sondage_model::{RemoteAddr, Tid};
+use task::{MAX_TASK_TRIES, TaskLook};
 use walk::{Fault, RawFrame};
 
 /// Bounds of a sample.
@@ -80,6 +83,8 @@ pub struct Counters {
     pub truncated: u64,
     /// Times a code object was found replaced by another at the same address.
     pub code_reuses: u64,
+    /// Samples of coroutines whose task, if they had one, could not be proved.
+    pub unproved_tasks: u64,
     /// Times a thread was stopped.
     pub stops: u64,
 }
@@ -116,8 +121,8 @@ pub struct StackSnapshot {
     pub holds_gil: bool,
     /// Whether outermost frames were cut at the depth limit.
     pub truncated: bool,
-    /// The asyncio task that the thread ran; see [`Target::task_info`].
-    pub task: Option<RemoteAddr>,
+    /// The asyncio task that the thread ran, where that is proved; see [`Target::task`].
+    pub task: Option<TaskKey>,
 }
 
 /// What is remembered of one thread from sample to sample. Make one for each thread, and drop it
@@ -144,6 +149,10 @@ pub struct ThreadCursor {
     /// was the same.
     weak: Vec<RawFrame>,
     still: u32,
+    /// The task and its coroutine that were found with the copy before, in this sample.
+    task_seen: Option<(u64, u64)>,
+    /// Copies of this sample that were made again to find the task.
+    task_tries: u32,
 }
 
 /// Why a copy was thrown away.
@@ -161,6 +170,8 @@ enum Retry {
     Unmapped,
     /// A code object made no sense.
     Nonsense,
+    /// The stack is good, but whose task it is was not proved.
+    Task,
 }
 
 impl ThreadCursor {
@@ -181,6 +192,8 @@ impl ThreadCursor {
             cframes: Vec::new(),
             weak: Vec::new(),
             still: 0,
+            task_seen: None,
+            task_tries: 0,
         }
     }
 
@@ -205,7 +218,8 @@ const PATIENCE: u32 = 5;
 const STILL: u32 = 6;
 
 impl<M: Memory> Target<M> {
-    /// Reads the stack of a thread as it is now, into `out`. Allocates only while it learns.
+    /// Reads the stack of a thread as it is now, into `out`. Allocates only while it learns, and
+    /// to read the name of a task.
     ///
     /// # Errors
     /// The [`Reject`] after every try failed; `out` is then empty, and the next snapshot with the
@@ -239,6 +253,8 @@ impl<M: Memory> Target<M> {
         let mut late = 0;
         let mut reject = Reject::Torn;
         cursor.still = 0;
+        cursor.task_seen = None;
+        cursor.task_tries = 0;
         self.edges.next_sample();
         while tries < self.limits.tries {
             cursor.start = match tries.checked_sub(PATIENCE) {
@@ -276,6 +292,8 @@ impl<M: Memory> Target<M> {
                             late += 1;
                             tries += u32::from(late > MAX_LATE);
                         }
+                        // Counted by itself: a stack is not given up for its task.
+                        Retry::Task => {}
                         Retry::Unmapped => {
                             tries += 1;
                             reject = Reject::BadRead;
@@ -353,11 +371,17 @@ impl<M: Memory> Target<M> {
                 return Err(Stop::Retry(Retry::Unconfirmed));
             }
         }
+        // PERF: a program without coroutines does not come past this.
+        let task = if walked.generators || walked.task.is_some() {
+            self.prove_task(cursor, walked.task, still)?
+        } else {
+            None
+        };
         cursor.plan.accept();
         Self::remember_cframe(cursor);
         out.holds_gil = walked.holds_gil;
         out.truncated = walked.truncated;
-        out.task = walked.task;
+        out.task = task;
         out.frames.clear();
         out.frames.extend(
             cursor
@@ -377,6 +401,27 @@ impl<M: Memory> Target<M> {
             .count();
         std::mem::swap(&mut cursor.stack, &mut cursor.last);
         Ok(())
+    }
+
+    /// The task of a good stack.
+    fn prove_task(
+        &mut self,
+        cursor: &mut ThreadCursor,
+        running: Option<u64>,
+        still: bool,
+    ) -> Result<Option<TaskKey>, Stop> {
+        match self.task_of(cursor, running, still) {
+            TaskLook::None => Ok(None),
+            TaskLook::Task(key) => Ok(Some(key)),
+            TaskLook::Unproved if cursor.task_tries < MAX_TASK_TRIES => {
+                cursor.task_tries += 1;
+                Err(Stop::Retry(Retry::Task))
+            }
+            TaskLook::Unproved => {
+                self.counters.unproved_tasks += 1;
+                Ok(None)
+            }
+        }
     }
 
     /// Fills the plan's buffer.

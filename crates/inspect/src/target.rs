@@ -187,7 +187,7 @@ impl<M: Memory> Target<M> {
             limits: Limits::default(),
             edges: Edges::default(),
             thread_names: FxHashMap::default(),
-            asyncio: Asyncio::default(),
+            asyncio: Asyncio::new(layout.version.minor),
             pid,
             info,
         };
@@ -272,7 +272,6 @@ impl<M: Memory> Target<M> {
         let mut threads = Vec::new();
         for (interpreter_state, interpreter) in self.interpreters()? {
             let names = self.thread_names(interpreter_state);
-            self.look_for_asyncio(interpreter_state);
             let thread = &self.layout.thread;
             let mut seen = HashSet::new();
             let head = field(interpreter_state, self.layout.interpreter.threads_head);

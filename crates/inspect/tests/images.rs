@@ -147,7 +147,7 @@ fn describe<M: Memory>(target: &mut Target<M>, pid: i32) -> String {
             text += &format!("    {line}\n");
         }
         if let Some(task) = out.task {
-            text += &format!("    task {:?}\n", target.task_info(task));
+            text += &format!("    task {:?}\n", target.task(task));
         }
     }
     text
@@ -227,7 +227,7 @@ fn read_all(image: &Image) {
                     drop(code.line(frame.offset).to_string());
                 }
                 if let Some(task) = out.task {
-                    drop(target.task_info(task));
+                    drop(target.task(task).expect("its name").clone());
                 }
             }
         }

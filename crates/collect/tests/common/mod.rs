@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 use sondage_collect::launch::{Child, Ended, Inherited};
@@ -138,6 +140,27 @@ pub fn record(command: &[OsString], options: Options) -> Recorded {
         summary,
         notices,
     }
+}
+
+/// Records a program to its end, and returns what it wrote to its standard output, too. That goes
+/// to a file: a shell between us does so without being in the way.
+pub fn record_told(
+    python: &Python,
+    name: &str,
+    arguments: &[&str],
+    options: Options,
+) -> (Recorded, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let told = folder.path().join("told");
+    let file = File::create(&told).expect("a file");
+    let fd = file.as_raw_fd();
+    let mut command: Vec<OsString> = ["sh", "-c"].map(Into::into).into();
+    command.push(format!("exec \"$@\" >/proc/{}/fd/{fd}", std::process::id()).into());
+    command.push("sh".into());
+    command.extend(python.command(name, arguments));
+    let recorded = record(&command, options);
+    let text = std::fs::read_to_string(&told).expect("what it told");
+    (recorded, text)
 }
 
 impl Recorded {

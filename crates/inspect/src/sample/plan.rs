@@ -115,8 +115,23 @@ pub(super) struct Plan {
     again: Vec<u64>,
     again_copied: Vec<u64>,
     frame_size: usize,
+    /// The asyncio task that is to be copied with each sample, and the one that is.
+    task: Option<TaskSpans>,
+    task_copied: Option<TaskSpans>,
+    task_bytes_at: usize,
+    /// Index of its first span.
+    task_span: usize,
     stale: bool,
     since_trim: u32,
+}
+
+/// Where a task and its name lie.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct TaskSpans {
+    /// The task's words.
+    pub words: Span,
+    /// The first bytes of its name.
+    pub name: Span,
 }
 
 impl Plan {
@@ -213,6 +228,12 @@ impl Plan {
                 self.hot_at = start;
             }
         }
+        self.task_copied = self.task;
+        self.task_span = self.spans.len();
+        if let Some(task) = self.task {
+            self.task_bytes_at = push(&mut self.spans, task.words.at, task.words.len);
+            push(&mut self.spans, task.name.at, task.name.len);
+        }
         self.buffer.resize(at, 0);
         self.stale = false;
     }
@@ -233,7 +254,9 @@ impl Plan {
             return false;
         }
         self.stale = true;
-        if span < self.first_region {
+        if span >= self.task_span {
+            self.task = None;
+        } else if span < self.first_region {
             self.cframe = 0;
         } else if span - self.first_region < self.regions.len() {
             self.regions.remove(span - self.first_region);
@@ -247,6 +270,22 @@ impl Plan {
 
     pub fn task_at(&self) -> Option<usize> {
         self.task_at
+    }
+
+    /// Asks for a copy of this task from the next sample on.
+    pub fn want_task(&mut self, task: TaskSpans) {
+        if self.task != Some(task) {
+            self.task = Some(task);
+            self.stale = true;
+        }
+    }
+
+    /// The task that was copied along: where it lies, its words, and the first bytes of its name.
+    pub fn task(&self) -> Option<(TaskSpans, &[u8], &[u8])> {
+        let task = self.task_copied?;
+        let bytes = self.buffer.get(self.task_bytes_at..)?;
+        let (words, name) = bytes.split_at_checked(task.words.len)?;
+        Some((task, words, name))
     }
 
     /// How much one copy takes.

@@ -5,7 +5,6 @@ use crate::code::{CodeError, CodeId, CodeSlot, Identity, MAX_CODE};
 use crate::layout::{CurrentFrame, HoldsGil, Layout, Liveness};
 use crate::memory::{Memory, field, half, read_u64, word};
 use crate::target::Target;
-use sondage_model::RemoteAddr;
 
 /// A frame as it lies in memory, and what it was found to be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,8 +55,10 @@ pub(super) struct Walked {
     pub truncated: bool,
     /// The innermost frame did not say that it runs.
     pub weak: bool,
-    /// The asyncio task that the thread runs.
-    pub task: Option<RemoteAddr>,
+    /// Whether there are frames of generators or coroutines.
+    pub generators: bool,
+    /// Address of the asyncio task that the thread state names.
+    pub task: Option<u64>,
 }
 
 /// A frame's words, parsed.
@@ -137,10 +138,11 @@ impl<M: Memory> Target<M> {
             holds_gil,
             truncated: false,
             weak: false,
+            generators: false,
             task: plan
                 .task_at()
-                .map(|at| RemoteAddr(plan.thread_word(at)))
-                .filter(|task| !task.is_null()),
+                .map(|at| plan.thread_word(at))
+                .filter(|task| *task != 0),
         };
 
         let stack = &mut cursor.stack;
@@ -212,13 +214,15 @@ impl<M: Memory> Target<M> {
                 walked.truncated = true;
                 break;
             }
+            let generator = words.owner == OWNED_BY_GENERATOR;
+            walked.generators |= generator;
             stack.push(RawFrame {
                 at,
                 executable: words.executable,
                 instruction: words.instruction,
                 running: words.running,
                 entry: words.is_entry,
-                generator: words.owner == OWNED_BY_GENERATOR,
+                generator,
                 shown: false,
                 code: CodeId(u32::MAX),
                 offset: 0,
