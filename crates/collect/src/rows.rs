@@ -65,6 +65,17 @@ impl ThreadRows {
         time.since(self.upto)
     }
 
+    /// The part of that time in which a thread that is ready to run now may have run or waited for a
+    /// CPU, when the scheduler reports `awake` for it.
+    #[must_use]
+    pub fn ready_part(weight: Nanos, awake: Nanos) -> Nanos {
+        if weight > LONG_GAP {
+            weight.min(awake + TICK)
+        } else {
+            weight
+        }
+    }
+
     /// Whether there was an observation yet.
     #[must_use]
     pub fn has_any(&self) -> bool {
@@ -84,9 +95,10 @@ impl ThreadRows {
             task: seen.task,
             state: seen.state,
         };
-        // After a long gap the running state of one moment says nothing about all of it.
-        let slept = weight - (seen.awake + TICK);
-        if weight > LONG_GAP && seen.state.kind() == StateKind::OnCpu && slept.0 > 0 {
+        // After a long gap the state of one moment says nothing about all of it.
+        let ready = matches!(seen.state.kind(), StateKind::OnCpu | StateKind::Runnable);
+        let slept = weight - ThreadRows::ready_part(weight, seen.awake);
+        if ready && slept.0 > 0 {
             row.weight = weight - slept;
             done(SampleRow {
                 time: seen.time.saturating_sub(row.weight),
@@ -177,30 +189,29 @@ mod tests {
     }
 
     #[test]
-    fn a_stopped_program_is_not_said_to_have_run() {
-        let mut rows = ThreadRows::new(ThreadId(0), Time(0));
-        let mut done = Vec::new();
-        let second = 1_000_000_000;
-        let mut late = seen(10 * second, 1, StateKind::OnCpu);
-        late.awake = Nanos(second);
-        rows.observe(late, &mut |row| done.push(row));
-        rows.close(&mut |row| done.push(row));
-        let kinds: Vec<_> = done
-            .iter()
-            .map(|row| {
-                (
-                    row.state.kind(),
-                    row.weight.0 / 1_000_000,
-                    row.time.0 / 1_000_000,
-                )
-            })
-            .collect();
-        assert_eq!(
-            kinds,
-            vec![
-                (StateKind::Blocked, 8990, 8990),
-                (StateKind::OnCpu, 1010, 10_000)
-            ]
-        );
+    fn a_stopped_program_is_not_said_to_have_run_or_waited() {
+        for ready in [StateKind::OnCpu, StateKind::Runnable] {
+            let mut rows = ThreadRows::new(ThreadId(0), Time(0));
+            let mut done = Vec::new();
+            let second = 1_000_000_000;
+            let mut late = seen(10 * second, 1, ready);
+            late.awake = Nanos(second);
+            rows.observe(late, &mut |row| done.push(row));
+            rows.close(&mut |row| done.push(row));
+            let kinds: Vec<_> = done
+                .iter()
+                .map(|row| {
+                    (
+                        row.state.kind(),
+                        row.weight.0 / 1_000_000,
+                        row.time.0 / 1_000_000,
+                    )
+                })
+                .collect();
+            assert_eq!(
+                kinds,
+                vec![(StateKind::Blocked, 8990, 8990), (ready, 1010, 10_000)]
+            );
+        }
     }
 }
