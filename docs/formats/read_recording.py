@@ -22,7 +22,7 @@ END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
 def chunks(data):
     """Each chunk: table name, kind (0 rows, 1 schema), flags, time base, the Arrow message, stored length."""
     magic, version, _flags, crc = struct.unpack_from("<8sHHI", data)
-    assert magic == b"\x89SONDAGE" and version == 1 and zlib.crc32(data[:12]) == crc, "not a recording of version 1"
+    assert magic == b"\x89SONDAGE" and version in (1, 2) and zlib.crc32(data[:12]) == crc, "not a recording of version 1 or 2"
     at = 16
     while data[at : at + 4] == b"\xf5SCK":
         (_, table, kind, flags, length, raw_length, _rows, payload_crc, _sequence, _block,

@@ -170,6 +170,7 @@ impl Source for SealedMemory {
         &[]
     }
     fn zone_tiles(&self, width: Nanos, range: TimeRange) -> Result<Vec<ZoneTileRow>, SourceError> {
+        let range = on_grid(range, width);
         let mut builder = ZoneTileBuilder::new(width);
         for row in self.zones.rows().filter(|row| touches(row.range(), range)) {
             builder.push(&row);
@@ -219,6 +220,12 @@ fn hull(ranges: impl Iterator<Item = TimeRange>) -> Option<TimeRange> {
     })
 }
 
+/// The whole tiles that a range touches: what lies in a part of a tile counts too.
+fn on_grid(range: TimeRange, width: Nanos) -> TimeRange {
+    let end = range.end.0.div_ceil(width.0).saturating_mul(width.0);
+    TimeRange::new(Time(range.start.0 - range.start.0 % width.0), Time(end))
+}
+
 /// Whether they overlap, or one is a moment inside the other.
 fn touches(one: TimeRange, range: TimeRange) -> bool {
     one.intersect(range).is_some() || range.contains(one.start)
@@ -230,6 +237,7 @@ fn tiles_of(
     width: Nanos,
     range: TimeRange,
 ) -> Vec<TileRow> {
+    let range = on_grid(range, width);
     let mut builder = TileBuilder::new(width);
     for row in samples.filter(|row| row.range().intersect(range).is_some()) {
         builder.push(row);

@@ -50,21 +50,34 @@ pub enum Table {
     Tiles = 19,
     /// The footer of a recording: one row a chunk before it.
     Index = 20,
-    /// Reserved: zones (spans) made by the program.
+    /// [`SiteRow`](crate::SiteRow) by id.
+    Sites = 21,
+    /// [`LockRow`](crate::LockRow) by id.
+    Locks = 22,
+    /// [`ZoneRow`](crate::ZoneRow).
     Zones = 32,
     /// Reserved: memory allocations.
     Allocations = 33,
-    /// Reserved: waits for locks and the GIL.
+    /// [`WaitRow`](crate::WaitRow).
     Waits = 34,
     /// Reserved: traced calls.
     Calls = 35,
-    /// Reserved: frame marks.
+    /// [`FrameMarkRow`](crate::FrameMarkRow).
     FrameMarks = 36,
+    /// [`LogRow`](crate::LogRow).
+    Logs = 37,
+    /// [`ZoneDetail`](crate::ZoneDetail) of the chunk of zones with the same block and number.
+    ZoneDetails = 38,
+    /// [`ZoneSummaryRow`](crate::ZoneSummaryRow) of a block of zones.
+    ZoneSummaries = 39,
+    /// [`ZoneTileRow`](crate::ZoneTileRow). A run of equal tiles is one row, as for
+    /// [`Table::Tiles`].
+    ZoneTiles = 40,
 }
 
 impl Table {
     /// Every table that is written today.
-    pub const WRITTEN: [Table; 20] = [
+    pub const WRITTEN: [Table; 29] = [
         Table::Info,
         Table::Strings,
         Table::Files,
@@ -85,6 +98,15 @@ impl Table {
         Table::Summaries,
         Table::Tiles,
         Table::Index,
+        Table::Sites,
+        Table::Locks,
+        Table::Zones,
+        Table::Waits,
+        Table::FrameMarks,
+        Table::Logs,
+        Table::ZoneDetails,
+        Table::ZoneSummaries,
+        Table::ZoneTiles,
     ];
 
     /// The table with this code, if it is one written today.
@@ -119,11 +141,17 @@ impl Table {
             Table::Summaries => "summaries",
             Table::Tiles => "tiles",
             Table::Index => "index",
+            Table::Sites => "sites",
+            Table::Locks => "locks",
             Table::Zones => "zones",
             Table::Allocations => "allocations",
             Table::Waits => "waits",
             Table::Calls => "calls",
             Table::FrameMarks => "frame_marks",
+            Table::Logs => "logs",
+            Table::ZoneDetails => "zone_details",
+            Table::ZoneSummaries => "zone_summaries",
+            Table::ZoneTiles => "zone_tiles",
         }
     }
 
@@ -256,9 +284,81 @@ impl Table {
                 ("count", UInt64),
                 ("threads", UInt64),
             ],
-            Table::Zones | Table::Allocations | Table::Waits | Table::Calls | Table::FrameMarks => {
-                &[]
-            }
+            Table::Sites => &[
+                ("name", UInt32),
+                ("function", UInt32),
+                ("file", UInt32),
+                ("line", UInt32),
+                ("colour", UInt32),
+            ],
+            Table::Locks => &[("process", UInt32), ("name", UInt32), ("place", UInt32)],
+            // Times and numbers of spans are stored as steps: see docs/formats/recording.md.
+            Table::Zones => &[
+                ("start_step", Int64),
+                ("duration", UInt64),
+                ("idle", UInt64),
+                ("thread", UInt32),
+                ("site", UInt32),
+                ("lane", UInt16),
+                ("depth", UInt16),
+                ("flags", UInt8),
+                ("span_step", Int64),
+                ("parent_step", Int64),
+            ],
+            Table::ZoneDetails => &[
+                ("row", UInt32),
+                ("arguments", Utf8),
+                ("trace_high", UInt64),
+                ("trace_low", UInt64),
+                ("task", UInt32),
+                ("count", UInt64),
+                ("min", UInt64),
+                ("max", UInt64),
+                ("total", UInt64),
+            ],
+            Table::ZoneSummaries => &[
+                ("site", UInt32),
+                ("thread", UInt32),
+                ("count", UInt64),
+                ("total", UInt64),
+                ("own", UInt64),
+                ("min", UInt64),
+                ("max", UInt64),
+            ],
+            Table::ZoneTiles => &[
+                ("thread", UInt32),
+                ("lane", UInt16),
+                ("depth", UInt16),
+                ("start", UInt64),
+                ("width", UInt64),
+                ("busy", UInt64),
+                ("count", UInt32),
+                ("site", UInt32),
+                ("repeat", UInt32),
+            ],
+            Table::Waits => &[
+                ("start", UInt64),
+                ("wait", UInt64),
+                ("hold", UInt64),
+                ("thread", UInt32),
+                ("lock", UInt32),
+                ("holder", UInt32),
+                ("kind", UInt8),
+            ],
+            Table::FrameMarks => &[
+                ("time", UInt64),
+                ("thread", UInt32),
+                ("name", UInt32),
+                ("kind", UInt8),
+            ],
+            Table::Logs => &[
+                ("time", UInt64),
+                ("thread", UInt32),
+                ("level", UInt8),
+                ("colour", UInt32),
+                ("text", Utf8),
+            ],
+            Table::Allocations | Table::Calls => &[],
         };
         Schema::new(
             columns

@@ -101,6 +101,17 @@ impl ZoneTileBuilder {
 
     /// Adds a zone. One without duration counts where it began.
     pub fn push(&mut self, row: &ZoneRow) {
+        self.add(row, true);
+    }
+
+    /// Adds the later part of a zone, which began in a tile before.
+    pub fn push_rest(&mut self, row: &ZoneRow) {
+        if row.duration > Nanos::ZERO {
+            self.add(row, false);
+        }
+    }
+
+    fn add(&mut self, row: &ZoneRow, begins: bool) {
         let width = self.width.0;
         let range = row.range();
         let mut from = range.start.0;
@@ -128,7 +139,10 @@ impl ZoneTileBuilder {
             }
             let busy = Nanos(to.saturating_sub(from));
             open.tile.busy = (open.tile.busy + busy).min(self.width);
-            open.tile.count = open.tile.count.saturating_add(u32::from(is_first));
+            open.tile.count = open
+                .tile
+                .count
+                .saturating_add(u32::from(is_first && begins));
             *open.sites.entry(row.site).or_default() += busy;
             is_first = false;
             if to <= from {

@@ -88,16 +88,16 @@ pub(crate) fn blocks_of(chunks: &[ChunkRef], widths: &[Nanos]) -> (Vec<BlockSpan
     (spans, blocks)
 }
 
-/// From the earliest start to the latest end of blocks and counters.
+/// From the earliest start to the latest end of blocks and of events outside them.
 pub(crate) fn range_of<'a>(
-    spans: &[BlockSpan],
-    counters: impl Iterator<Item = &'a ChunkRef>,
+    spans: impl Iterator<Item = &'a BlockSpan>,
+    events: impl Iterator<Item = &'a ChunkRef>,
 ) -> TimeRange {
-    let samples = spans.iter().map(|span| span.range);
-    let counters =
-        counters.map(|chunk| TimeRange::new(Time(chunk.header.first), Time(chunk.header.last)));
-    samples
-        .chain(counters)
+    let events =
+        events.map(|chunk| TimeRange::new(Time(chunk.header.first), Time(chunk.header.last)));
+    spans
+        .map(|span| span.range)
+        .chain(events)
         .reduce(|a, b| TimeRange {
             start: a.start.min(b.start),
             end: a.end.max(b.end),

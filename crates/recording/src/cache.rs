@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use rustc_hash::FxHashMap;
-use sondage_model::{SampleColumns, SummaryRow};
+use sondage_model::{SampleColumns, SummaryRow, ZoneColumns, ZoneDetail, ZoneSummaryRow};
 
 use crate::lod::TileRun;
+use crate::zone_lod::ZoneTileRun;
 
 /// What a decoded part is of.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -14,6 +15,10 @@ pub(crate) enum Part {
     Summary(usize),
     /// Of the width with this position, in this block.
     Tiles(usize, usize),
+    Zones(usize),
+    ZoneSummary(usize),
+    /// Of the width with this position, in this block.
+    ZoneTiles(usize, usize),
 }
 
 /// A decoded part.
@@ -22,15 +27,27 @@ pub(crate) enum Decoded {
     Samples(Arc<SampleColumns>),
     Summary(Arc<[SummaryRow]>),
     Tiles(Arc<[TileRun]>),
+    Zones(Arc<ZoneColumns>),
+    ZoneSummary(Arc<[ZoneSummaryRow]>),
+    ZoneTiles(Arc<[ZoneTileRun]>),
 }
 
 impl Decoded {
     fn bytes(&self) -> usize {
         const SAMPLE: usize = 8 + 8 + 4 + 4 + 4 + 4 + 1;
+        const ZONE: usize = 8 + 8 + 8 + 4 + 4 + 2 + 2 + 1 + 8 + 8 + 4;
         64 + match self {
             Decoded::Samples(samples) => samples.times.capacity() * SAMPLE,
             Decoded::Summary(rows) => size_of_val::<[SummaryRow]>(rows),
             Decoded::Tiles(runs) => size_of_val::<[TileRun]>(runs),
+            Decoded::Zones(zones) => {
+                let texts = zones.details.iter().map(|detail| detail.arguments.len());
+                zones.starts.capacity() * ZONE
+                    + zones.details.len() * size_of::<ZoneDetail>()
+                    + texts.sum::<usize>()
+            }
+            Decoded::ZoneSummary(rows) => size_of_val::<[ZoneSummaryRow]>(rows),
+            Decoded::ZoneTiles(runs) => size_of_val::<[ZoneTileRun]>(runs),
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::error::ChunkError;
 /// First bytes of a recording.
 pub(crate) const MAGIC: [u8; 8] = *b"\x89SONDAGE";
 /// The version that is written.
-pub(crate) const VERSION: u16 = 1;
+pub(crate) const VERSION: u16 = 2;
 /// Length of the head: magic, version, flags, checksum.
 pub(crate) const HEAD_LENGTH: usize = 16;
 

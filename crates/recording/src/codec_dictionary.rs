@@ -61,6 +61,20 @@ pub(crate) fn encode_by_position(
             batch.u32(rows.iter().map(|row| row.unit.0));
             batch.u8(rows.iter().map(|row| row.kind as u8));
         }
+        Table::Sites => {
+            let rows = &dictionary.sites()[from..to];
+            batch.u32(rows.iter().map(|row| row.name.0));
+            batch.u32(rows.iter().map(|row| row.function.0));
+            batch.u32(rows.iter().map(|row| row.file.0));
+            batch.u32(rows.iter().map(|row| row.line));
+            batch.u32(rows.iter().map(|row| row.colour));
+        }
+        Table::Locks => {
+            let rows = &dictionary.locks()[from..to];
+            batch.u32(rows.iter().map(|row| row.process.0));
+            batch.u32(rows.iter().map(|row| row.name.0));
+            batch.u32(rows.iter().map(|row| row.place.0));
+        }
         other => unreachable!("{} is not stored by position", other.name()),
     }
     batch.finish()

@@ -6,8 +6,8 @@
 use sondage_model::schema::Table;
 use sondage_model::{
     Bytes, CounterSeriesRow, Dictionary, FileId, FrameId, FrameRow, FunctionId, FunctionKind,
-    FunctionRow, ModuleRow, Pid, ProcessId, ProcessRow, StackId, StackRow, StringId, TaskId,
-    TaskRow, ThreadId, ThreadRow, Tid, Time,
+    FunctionRow, LockRow, ModuleRow, Pid, ProcessId, ProcessRow, SiteRow, StackId, StackRow,
+    StringId, TaskId, TaskRow, ThreadId, ThreadRow, Tid, Time,
 };
 
 use crate::codec::{counter_kind, process_of};
@@ -75,6 +75,8 @@ pub(crate) struct DictionaryLoader {
     tasks: Rows<TaskRow>,
     modules: Rows<ModuleRow>,
     counter_series: Rows<CounterSeriesRow>,
+    sites: Rows<SiteRow>,
+    locks: Rows<LockRow>,
     /// Rows that are not in the file although later ones are.
     pub missing: u64,
 }
@@ -166,6 +168,32 @@ impl DictionaryLoader {
                     },
                 );
                 self.counter_series.put_all(first, rows, missing)
+            }
+            Table::Sites => {
+                let names = batch.u32("name")?.zip(batch.u32("function")?);
+                let places = batch.u32("file")?.zip(batch.u32("line")?);
+                let rows = names.zip(places).zip(batch.u32("colour")?).map(
+                    |(((name, function), (file, line)), colour)| SiteRow {
+                        name: StringId(name),
+                        function: StringId(function),
+                        file: FileId(file),
+                        line,
+                        colour,
+                    },
+                );
+                self.sites.put_all(first, rows, missing)
+            }
+            Table::Locks => {
+                let names = batch.u32("name")?.zip(batch.u32("place")?);
+                let rows = batch
+                    .u32("process")?
+                    .zip(names)
+                    .map(|(process, (name, place))| LockRow {
+                        process: ProcessId(process),
+                        name: StringId(name),
+                        place: StringId(place),
+                    });
+                self.locks.put_all(first, rows, missing)
             }
             Table::Processes => self.add_processes(batch),
             Table::Threads => self.add_threads(batch),
@@ -263,6 +291,8 @@ impl DictionaryLoader {
         builder
             .counter_series(self.counter_series)
             .map_err(|e| (Table::CounterSeries, e))?;
+        builder.sites(self.sites).map_err(|e| (Table::Sites, e))?;
+        builder.locks(self.locks).map_err(|e| (Table::Locks, e))?;
         let lost = builder.lossy.then(|| builder.lost());
         let mut dictionary = builder.dictionary;
         dictionary.take_changed_processes();
@@ -512,6 +542,49 @@ impl Builder {
             row.name = self.string(row.name)?;
             row.unit = self.string(row.unit)?;
             self.dictionary.add_counter(row);
+        }
+        Ok(())
+    }
+
+    fn sites(&mut self, rows: Rows<SiteRow>) -> Result<(), ChunkError> {
+        for (id, row) in rows.0.into_iter().enumerate() {
+            let mut row = match row {
+                Some(mut row) => {
+                    row.name = self.string(row.name)?;
+                    row.function = self.string(row.function)?;
+                    if row.file.index() >= self.dictionary.files().len() {
+                        self.wrong::<()>(|| format!("file {} is not there", row.file.0))?;
+                        row.file = self.dictionary.file("");
+                    }
+                    row
+                }
+                None => SiteRow {
+                    name: self.dictionary.string(LOST),
+                    file: self.dictionary.file(""),
+                    ..SiteRow::default()
+                },
+            };
+            // Sites are unique; one that is there twice was lost or damaged.
+            let mut number = 0;
+            while self.dictionary.site(row).index() != id {
+                self.wrong::<()>(|| format!("site {id} is there twice"))?;
+                number += 1;
+                row.function = self.dictionary.string(&format!("{LOST} {id}.{number}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn locks(&mut self, rows: Rows<LockRow>) -> Result<(), ChunkError> {
+        for row in rows.0 {
+            let mut row = row.unwrap_or(LockRow {
+                process: ProcessId(u32::MAX),
+                ..LockRow::default()
+            });
+            row.process = self.process(row.process)?;
+            row.name = self.string(row.name)?;
+            row.place = self.string(row.place)?;
+            self.dictionary.add_lock(row);
         }
         Ok(())
     }

@@ -12,6 +12,14 @@ use crate::index::{self, Index};
 use crate::recovery::Recovery;
 use crate::store::Store;
 
+/// Where the program's own rows are, as positions in the index; zones are in blocks.
+#[derive(Default)]
+pub(crate) struct ProgramChunks {
+    pub frame_marks: Vec<usize>,
+    pub logs: Vec<usize>,
+    pub waits: Vec<usize>,
+}
+
 /// Reads what is kept in memory.
 pub(crate) struct Loader<'a> {
     store: &'a dyn Store,
@@ -24,6 +32,7 @@ pub(crate) struct Loader<'a> {
     pub clock: Vec<ClockRow>,
     pub counters: Vec<usize>,
     pub texts: FxHashMap<FileId, usize>,
+    pub program: ProgramChunks,
     pub recovery: Recovery,
 }
 
@@ -40,6 +49,7 @@ impl<'a> Loader<'a> {
             clock: Vec::new(),
             counters: Vec::new(),
             texts: FxHashMap::default(),
+            program: ProgramChunks::default(),
             recovery: Recovery::new(index),
         }
     }
@@ -55,7 +65,26 @@ impl<'a> Loader<'a> {
                 continue;
             };
             match table {
-                Table::Samples | Table::Summaries | Table::Tiles | Table::Index => continue,
+                Table::Samples
+                | Table::Summaries
+                | Table::Tiles
+                | Table::Index
+                | Table::Zones
+                | Table::ZoneDetails
+                | Table::ZoneSummaries
+                | Table::ZoneTiles => continue,
+                Table::FrameMarks => {
+                    self.program.frame_marks.push(at);
+                    continue;
+                }
+                Table::Logs => {
+                    self.program.logs.push(at);
+                    continue;
+                }
+                Table::Waits => {
+                    self.program.waits.push(at);
+                    continue;
+                }
                 Table::Counters => {
                     self.counters.push(at);
                     continue;

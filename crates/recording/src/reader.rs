@@ -6,9 +6,10 @@ use rustc_hash::FxHashMap;
 use sondage_model::schema::Table;
 use sondage_model::tiles::summarize;
 use sondage_model::{
-    BlockSpan, ClockRow, CounterRow, Dictionary, FileId, LossRow, MessageRow, Nanos, ProcessId,
-    RecordingInfo, SampleColumns, Source, SourceError, StackId, State, SummaryRow, TaskId,
-    ThreadId, TileRow, Time, TimeRange,
+    BlockSpan, ClockRow, CounterRow, Dictionary, FileId, FrameMarkRow, LogRow, LossRow, MessageRow,
+    Nanos, ProcessId, RecordingInfo, SampleColumns, Source, SourceError, StackId, State,
+    SummaryRow, TaskId, ThreadId, TileRow, Time, TimeRange, WaitRow, ZoneColumns, ZoneSummaryRow,
+    ZoneTileRow,
 };
 
 use crate::blocks::{Block, blocks_of, range_of};
@@ -18,10 +19,12 @@ use crate::codec;
 use crate::dictionary_loader::Loaded;
 use crate::error::{ChunkError, OpenError};
 use crate::index::Index;
-use crate::load::Loader;
+use crate::load::{Loader, ProgramChunks};
 use crate::lod::{self, TileCollector, TileRun};
 use crate::recovery::Recovery;
 use crate::store::{Memory, Store};
+use crate::zone_blocks::{ZoneBlock, zone_blocks_of};
+use crate::zone_lod;
 
 /// Decoded parts that are kept, in bytes.
 const CACHE_BYTES: usize = 96 << 20;
@@ -31,15 +34,19 @@ const MOST_WIDTHS: usize = 8;
 /// A recording that is read where it lies: dictionary and small tables in memory, samples and level
 /// of detail decoded on demand and kept within a bound.
 pub struct Recording {
-    store: Box<dyn Store>,
-    index: Index,
+    pub(crate) store: Box<dyn Store>,
+    pub(crate) index: Index,
     info: RecordingInfo,
-    dictionary: Dictionary,
+    pub(crate) dictionary: Dictionary,
     /// What stands for a stack or thread whose row was lost; only in damaged files.
     lost: Option<(StackId, ThreadId)>,
     tile_widths: Vec<Nanos>,
     spans: Vec<BlockSpan>,
     blocks: Vec<Block>,
+    pub(crate) zone_spans: Vec<BlockSpan>,
+    pub(crate) zone_blocks: Vec<ZoneBlock>,
+    pub(crate) program: ProgramChunks,
+    frame_marks: OnceLock<Arc<[FrameMarkRow]>>,
     counters: Vec<usize>,
     texts: FxHashMap<FileId, usize>,
     messages: Vec<MessageRow>,
@@ -48,7 +55,7 @@ pub struct Recording {
     range: TimeRange,
     recovery: Recovery,
     recovered: Option<String>,
-    cache: Cache,
+    pub(crate) cache: Cache,
     totals: OnceLock<Arc<[SummaryRow]>>,
 }
 
@@ -90,6 +97,7 @@ impl Recording {
             clock,
             counters,
             texts,
+            program,
             mut recovery,
             ..
         } = loader;
@@ -108,7 +116,11 @@ impl Recording {
             tile_widths = lod::tile_widths(info.interval);
         }
         let (spans, blocks) = blocks_of(&index.chunks, &tile_widths);
-        let range = range_of(&spans, counters.iter().map(|at| &index.chunks[*at]));
+        let (zone_spans, zone_blocks) = zone_blocks_of(&index.chunks);
+        let events = counters.iter().chain(&program.frame_marks);
+        let events = events.chain(&program.logs).chain(&program.waits);
+        let all_spans = spans.iter().chain(&zone_spans);
+        let range = range_of(all_spans, events.map(|at| &index.chunks[*at]));
         let recovered = recovery.sentence();
         Ok(Recording {
             info,
@@ -117,6 +129,10 @@ impl Recording {
             tile_widths,
             spans,
             blocks,
+            zone_spans,
+            zone_blocks,
+            program,
+            frame_marks: OnceLock::new(),
             counters,
             texts,
             messages,
@@ -225,7 +241,7 @@ impl Recording {
 
     /// Makes sure that ids lead somewhere. In a damaged file those that do not are replaced; in a
     /// whole one they are an error.
-    fn check_ids(
+    pub(crate) fn check_ids(
         &self,
         threads: &mut [ThreadId],
         stacks: &mut [StackId],
@@ -306,7 +322,7 @@ impl Recording {
     }
 }
 
-fn damaged(what: impl Into<String>, why: impl ToString) -> SourceError {
+pub(crate) fn damaged(what: impl Into<String>, why: impl ToString) -> SourceError {
     SourceError::Damaged {
         what: what.into(),
         why: why.to_string(),
@@ -413,6 +429,42 @@ impl Source for Recording {
             }
         }
         Ok(series.concat())
+    }
+
+    fn zone_blocks(&self) -> &[BlockSpan] {
+        &self.zone_spans
+    }
+
+    fn zones(&self, block: usize) -> Result<Arc<ZoneColumns>, SourceError> {
+        self.read_zones(block)
+    }
+
+    fn zone_summary(&self, block: usize) -> Result<Arc<[ZoneSummaryRow]>, SourceError> {
+        self.read_zone_summary(block)
+    }
+
+    fn zone_tile_widths(&self) -> &[Nanos] {
+        &zone_lod::WIDTHS
+    }
+
+    fn zone_tiles(&self, width: Nanos, range: TimeRange) -> Result<Vec<ZoneTileRow>, SourceError> {
+        self.read_zone_tiles(width, range)
+    }
+
+    fn frame_marks(&self) -> Result<Arc<[FrameMarkRow]>, SourceError> {
+        if let Some(rows) = self.frame_marks.get() {
+            return Ok(Arc::clone(rows));
+        }
+        let rows = self.read_frame_marks()?;
+        Ok(Arc::clone(self.frame_marks.get_or_init(|| rows)))
+    }
+
+    fn logs(&self, range: TimeRange) -> Result<Vec<LogRow>, SourceError> {
+        self.read_logs(range)
+    }
+
+    fn waits(&self, range: TimeRange) -> Result<Vec<WaitRow>, SourceError> {
+        self.read_waits(range)
     }
 
     fn messages(&self) -> &[MessageRow] {

@@ -17,7 +17,13 @@ pub(crate) struct Upgrade {
 }
 
 /// All steps, oldest first. Version 1 is the first there is.
-const UPGRADES: &[Upgrade] = &[];
+const UPGRADES: &[Upgrade] = &[
+    // Version 2 has what programs say of themselves: new tables, none of the old ones changed.
+    Upgrade {
+        from: 1,
+        chunk: |_, message| Ok(message),
+    },
+];
 
 /// Why there is no way from a version to this one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -5,15 +5,17 @@ use std::io::{self, Write};
 use sondage_model::schema::Table;
 use sondage_model::tiles::summarize;
 use sondage_model::{
-    ClockRow, CounterRow, Dictionary, FileId, LossKind, LossRow, Mark, MessageRow, Nanos,
-    ProcessId, RecordingInfo, SampleColumns, SampleRow, Source, TaskId, ThreadId, Time, TimeRange,
+    ClockRow, CounterRow, Dictionary, FileId, FrameMarkRow, LogRow, LossKind, LossRow, Mark,
+    MessageRow, Nanos, ProcessId, RecordingInfo, SampleColumns, SampleRow, Source, TaskId,
+    ThreadId, Time, TimeRange, WaitRow, ZoneDetail, ZoneRow,
 };
 
 use crate::chunk::{self, FLAG_RELATIVE_WEIGHTS, Header};
 use crate::error::WriteError;
 use crate::ipc::Encoded;
 use crate::output::Output;
-use crate::{codec, codec_dictionary, lod};
+use crate::zone_writer::ZoneWriter;
+use crate::{codec, codec_dictionary, codec_program, lod};
 
 /// Samples are written by themselves when so many wait.
 const MOST_WAITING: usize = 32 << 10;
@@ -70,6 +72,10 @@ pub struct Writer<W: Write> {
     samples: SampleColumns,
     block: Block,
     tile_widths: Vec<Nanos>,
+    zones: ZoneWriter,
+    frame_marks: Vec<FrameMarkRow>,
+    logs: Vec<LogRow>,
+    waits: Vec<WaitRow>,
     counters: Vec<CounterRow>,
     messages: Vec<MessageRow>,
     losses: Vec<LossRow>,
@@ -107,6 +113,10 @@ impl<W: Write> Writer<W> {
             samples: SampleColumns::default(),
             block: Block::default(),
             tile_widths,
+            zones: ZoneWriter::default(),
+            frame_marks: Vec::new(),
+            logs: Vec::new(),
+            waits: Vec::new(),
             counters: Vec::new(),
             messages: Vec::new(),
             losses: Vec::new(),
@@ -148,6 +158,40 @@ impl<W: Write> Writer<W> {
             return self.flush(row.time);
         }
         Ok(())
+    }
+
+    /// Adds a zone. Those of one lane must come in the order of their ends. Writes by itself only
+    /// when very many wait.
+    ///
+    /// # Errors
+    /// When that write fails; the zone is kept as [`WriteError`] tells.
+    pub fn push_zone(
+        &mut self,
+        row: ZoneRow,
+        detail: Option<ZoneDetail>,
+    ) -> Result<(), WriteError> {
+        self.zones.push(row, detail);
+        if self.zones.len().is_multiple_of(MOST_WAITING) {
+            return self.flush(row.range().end);
+        }
+        Ok(())
+    }
+
+    /// Adds a frame mark.
+    pub fn push_frame_mark(&mut self, row: FrameMarkRow) {
+        self.frame_marks.push(row);
+    }
+
+    /// Adds a line of the program's log. Text beyond 64 KiB is cut off.
+    pub fn push_log(&mut self, mut row: LogRow) {
+        let end = row.text.floor_char_boundary(LONGEST_MESSAGE);
+        row.text.truncate(end);
+        self.logs.push(row);
+    }
+
+    /// Adds a wait for a lock.
+    pub fn push_wait(&mut self, row: WaitRow) {
+        self.waits.push(row);
     }
 
     /// Adds the value of a counter. Counters, losses and clock rows reach the file within two
@@ -238,8 +282,27 @@ impl<W: Write> Writer<W> {
                 self.push_sample(row)?;
             }
         }
-        match source.counters(TimeRange::ALL) {
-            Ok(rows) => self.counters.extend(rows),
+        for block in 0..source.zone_blocks().len() {
+            let zones = match source.zones(block) {
+                Ok(zones) => zones,
+                Err(error) => return Err(self.failed(unreadable(error))),
+            };
+            for row in zones.rows() {
+                self.push_zone(row, zones.detail(&row).cloned())?;
+            }
+        }
+        let all = TimeRange::ALL;
+        let others = source.counters(all).and_then(|counters| {
+            let waits = source.waits(all)?;
+            Ok((counters, source.frame_marks()?, source.logs(all)?, waits))
+        });
+        match others {
+            Ok((counters, frame_marks, logs, waits)) => {
+                self.counters.extend(counters);
+                self.frame_marks.extend(frame_marks.iter());
+                self.logs.extend(logs);
+                self.waits.extend(waits);
+            }
             Err(error) => return Err(self.failed(unreadable(error))),
         }
         self.messages.extend(source.messages().iter().cloned());
@@ -261,13 +324,17 @@ impl<W: Write> Writer<W> {
             self.written.lost += self.samples.len() as u64;
             self.samples.clear();
         }
+        self.written.lost += self.zones.drop_excess();
+        keep_last(&mut self.frame_marks);
+        keep_last(&mut self.logs);
+        keep_last(&mut self.waits);
         keep_last(&mut self.counters);
         keep_last(&mut self.messages);
         keep_last(&mut self.losses);
         keep_last(&mut self.clock);
         WriteError {
             offset: self.out.offset,
-            waiting: self.samples.len() as u64,
+            waiting: (self.samples.len() + self.zones.len()) as u64,
             lost: self.written.lost,
             source,
         }
@@ -276,6 +343,7 @@ impl<W: Write> Writer<W> {
     fn flush_parts(&mut self, now: Time, last: bool) -> io::Result<()> {
         self.flush_dictionary()?;
         self.flush_samples(last)?;
+        self.zones.flush(&mut self.out, last)?;
         while let Some((file, text)) = self.texts.last() {
             let encoded = codec::encode_source_text(*file, text);
             let header = Header {
@@ -294,12 +362,34 @@ impl<W: Write> Writer<W> {
             });
             self.lost_told = self.written.lost;
         }
+        let out = &mut self.out;
         write_events(
-            &mut self.out,
+            out,
             Table::Messages,
             &mut self.messages,
             codec::encode_messages,
-            |row| row.time,
+            |row| (row.time, row.time),
+        )?;
+        write_events(
+            out,
+            Table::FrameMarks,
+            &mut self.frame_marks,
+            codec_program::encode_frame_marks,
+            |row| (row.time, row.time),
+        )?;
+        write_events(
+            out,
+            Table::Logs,
+            &mut self.logs,
+            codec_program::encode_logs,
+            |row| (row.time, row.time),
+        )?;
+        write_events(
+            out,
+            Table::Waits,
+            &mut self.waits,
+            codec_program::encode_waits,
+            |row| (row.start, row.start + row.wait + row.hold),
         )?;
         if last || now.since(self.slow_written) >= SLOW_SPAN {
             // By series, so that equal and near values are neighbours.
@@ -310,21 +400,21 @@ impl<W: Write> Writer<W> {
                 Table::Counters,
                 &mut self.counters,
                 codec::encode_counters,
-                |row| row.time,
+                |row| (row.time, row.time),
             )?;
             write_events(
                 out,
                 Table::Losses,
                 &mut self.losses,
                 codec::encode_losses,
-                |row| row.time,
+                |row| (row.time, row.time),
             )?;
             write_events(
                 out,
                 Table::Clock,
                 &mut self.clock,
                 codec::encode_clock,
-                |row| row.time,
+                |row| (row.time, row.time),
             )?;
             self.slow_written = now;
         }
@@ -368,7 +458,7 @@ impl<W: Write> Writer<W> {
             Tasks tasks encode_tasks;
         }
         by_position! {
-            Modules modules; CounterSeries counter_series;
+            Modules modules; CounterSeries counter_series; Sites sites; Locks locks;
         }
         Ok(())
     }
@@ -498,18 +588,18 @@ fn write_events<W: Write, R>(
     table: Table,
     rows: &mut Vec<R>,
     encode: impl Fn(&[R]) -> Encoded,
-    time: impl Fn(&R) -> Time,
+    span: impl Fn(&R) -> (Time, Time),
 ) -> io::Result<()> {
     while !rows.is_empty() {
-        let most = if table == Table::Messages {
+        let most = if matches!(table, Table::Messages | Table::Logs) {
             CHUNK_MESSAGES
         } else {
             CHUNK_ROWS
         };
         let part = &rows[..rows.len().min(most)];
         let header = Header {
-            first: part.iter().map(&time).min().unwrap_or_default().0,
-            last: part.iter().map(&time).max().unwrap_or_default().0,
+            first: part.iter().map(|row| span(row).0.0).min().unwrap_or(0),
+            last: part.iter().map(|row| span(row).1.0).max().unwrap_or(0),
             ..Header::default()
         };
         out.rows(table, &encode(part), header)?;

@@ -73,6 +73,7 @@ fn read_all(recording: &Recording) -> u64 {
             known(tile.thread, tile.active_stack);
         }
     }
+    read_program(recording);
     for row in recording.counters(TimeRange::ALL).unwrap_or_default() {
         assert!(row.counter.index() < dict.counter_series().len());
     }
@@ -86,6 +87,49 @@ fn read_all(recording: &Recording) -> u64 {
         );
     }
     rows
+}
+
+/// The same of what the program said.
+fn read_program(recording: &Recording) {
+    let dict = recording.dictionary();
+    let known = |thread: ThreadId| assert!(thread.index() < dict.threads().len());
+    for site in dict.sites() {
+        let _ = (dict.text(site.name), dict.file_path(site.file));
+    }
+    for lock in dict.locks() {
+        assert!(lock.process.index() < dict.processes().len());
+    }
+    for block in 0..recording.zone_blocks().len() {
+        if let Ok(zones) = recording.zones(block) {
+            for row in zones.rows() {
+                known(row.thread);
+                assert!(row.site.index() < dict.sites().len());
+                assert!(row.detail == 0 || zones.detail(&row).is_some());
+            }
+        }
+        if let Ok(summary) = recording.zone_summary(block) {
+            for row in summary.iter() {
+                known(row.thread);
+                assert!(row.site.index() < dict.sites().len());
+            }
+        }
+    }
+    for &width in recording.zone_tile_widths() {
+        let range = recording.range();
+        for tile in recording.zone_tiles(width, range).unwrap_or_default() {
+            known(tile.thread);
+        }
+    }
+    if let Ok(marks) = recording.frame_marks() {
+        marks.iter().for_each(|row| known(row.thread));
+    }
+    for row in recording.logs(TimeRange::ALL).unwrap_or_default() {
+        known(row.thread);
+    }
+    for row in recording.waits(TimeRange::ALL).unwrap_or_default() {
+        known(row.thread);
+        assert!(row.lock.index() < dict.locks().len());
+    }
 }
 
 #[test]
@@ -176,7 +220,7 @@ fn what_is_no_recording_is_refused_with_a_hint() {
     the recording was cut in its first 16 bytes: only 9 are there
     hint: record again; if the disk was full, make room first
 
-    the recording has format version 9; this sondage reads versions up to 1
+    the recording has format version 9; this sondage reads versions up to 2
     hint: upgrade sondage: pip install -U sondage
     "#);
     let error = Recording::open("/nowhere/x.sondage").unwrap_err();

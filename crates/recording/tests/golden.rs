@@ -26,6 +26,22 @@ fn bytes_of(memory: &MemoryRecording, flush: usize, finish: bool) -> Vec<u8> {
             writer.flush(row.time).unwrap();
         }
     }
+    for (index, row) in memory.zones.rows().enumerate() {
+        let detail = memory.zones.detail(&row).cloned();
+        writer.push_zone(row, detail).unwrap();
+        if index % flush == flush - 1 {
+            writer.flush(row.range().end).unwrap();
+        }
+    }
+    memory
+        .frame_marks
+        .iter()
+        .for_each(|row| writer.push_frame_mark(*row));
+    memory
+        .logs
+        .iter()
+        .for_each(|row| writer.push_log(row.clone()));
+    memory.waits.iter().for_each(|row| writer.push_wait(*row));
     memory
         .counters
         .iter()
@@ -54,12 +70,12 @@ fn make() {
         std::fs::create_dir_all(folder()).unwrap();
         std::fs::write(path, bytes).unwrap();
     };
-    write("v1-rich.sondage", &bytes_of(&rich(600), 150, true));
+    write("v2-rich.sondage", &bytes_of(&rich(600), 150, true));
     let mut killed = bytes_of(&rich(600), 150, false);
     killed.truncate(killed.len() - 100);
-    write("v1-killed.sondage", &killed);
+    write("v2-killed.sondage", &killed);
     write(
-        "v1-empty.sondage",
+        "v2-empty.sondage",
         &bytes_of(&MemoryRecording::default(), 1, true),
     );
 }
@@ -116,6 +132,7 @@ fn describe(recording: &Recording) -> String {
             let _ = writeln!(out, "{tile:?}");
         }
     }
+    describe_program(recording, &mut out);
     let counters = recording.counters(TimeRange::ALL).unwrap();
     let _ = writeln!(out, "counters: {} {:?}", counters.len(), counters.last());
     let _ = writeln!(out, "{:?}", recording.messages());
@@ -127,6 +144,40 @@ fn describe(recording: &Recording) -> String {
         }
     }
     out
+}
+
+/// What the program said, where it said something.
+fn describe_program(recording: &Recording, out: &mut String) {
+    let dict = recording.dictionary();
+    for site in dict.sites() {
+        let _ = writeln!(out, "{site:?} {}", dict.text(site.name));
+    }
+    for lock in dict.locks() {
+        let _ = writeln!(out, "{lock:?} {}", dict.text(lock.name));
+    }
+    for block in 0..recording.zone_blocks().len() {
+        let _ = writeln!(out, "zones: {:?}", recording.zone_blocks()[block]);
+        let zones = recording.zones(block).unwrap();
+        for row in zones.rows().take(20) {
+            let _ = writeln!(out, "{row:?} {:?}", zones.detail(&row));
+        }
+        for row in recording.zone_summary(block).unwrap().iter() {
+            let _ = writeln!(out, "{row:?}");
+        }
+        for width in recording.zone_tile_widths() {
+            let tiles = recording.zone_tiles(*width, TimeRange::ALL).unwrap();
+            let busy: u64 = tiles.iter().map(|tile| tile.busy.0).sum();
+            let _ = writeln!(out, "{width:?}: {} tiles, {busy} ns", tiles.len());
+        }
+    }
+    let marks = recording.frame_marks().unwrap();
+    let logs = recording.logs(TimeRange::ALL).unwrap();
+    let waits = recording.waits(TimeRange::ALL).unwrap();
+    if let (Some(mark), Some(log), Some(wait)) = (marks.last(), logs.last(), waits.last()) {
+        let _ = writeln!(out, "frame marks: {} {mark:?}", marks.len());
+        let _ = writeln!(out, "log: {} {log:?}", logs.len());
+        let _ = writeln!(out, "waits: {} {wait:?}", waits.len());
+    }
 }
 
 #[test]
@@ -144,5 +195,5 @@ fn every_version_opens_with_all_it_had() {
         insta::assert_snapshot!(name, describe(&recording));
         seen += 1;
     }
-    assert_eq!(seen, 3);
+    assert_eq!(seen, 6);
 }

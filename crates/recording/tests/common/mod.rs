@@ -169,7 +169,125 @@ pub fn rich(rows: usize) -> MemoryRecording {
     memory
         .sources
         .insert(FileId(1), Arc::from("def f():\n    return 1\n"));
+    talk(&mut memory, rows);
     memory
+}
+
+/// Lets the program of a recording say things: about `zones` zones in three threads, nested, some
+/// of them spans with arguments; frame marks, a log, locks.
+fn talk(memory: &mut MemoryRecording, zones: usize) {
+    let mut numbers = Numbers(0x0123_4567_89ab_cdef);
+    let dict = &mut memory.dictionary;
+    let file = dict.file("m1.py");
+    let function = dict.string("main");
+    let sites: Vec<SiteId> = (0..20u32)
+        .map(|line| {
+            let name = dict.string(&format!("zone {line}"));
+            dict.site(SiteRow {
+                name,
+                function,
+                file,
+                line,
+                colour: line * 1000,
+            })
+        })
+        .collect();
+    let place = dict.string("m1.py:7");
+    let process = ProcessId(0);
+    let lock = dict.add_lock(LockRow {
+        process,
+        name: function,
+        place,
+    });
+    let mut now = [0u64; 3];
+    let mut left = zones;
+    while left > 0 {
+        let thread = numbers.below(3) as usize;
+        let begun = now[thread];
+        // The innermost comes first: zones are told at their ends.
+        let depth = numbers.below(4).min(left as u64 - 1) as u16;
+        let mut ends = begun + u64::from(depth) + 1;
+        for level in (0..=depth).rev() {
+            ends += numbers.below(3_000_000);
+            let start = Time(begun + u64::from(level));
+            let duration = Nanos(ends - start.0);
+            let is_span = numbers.below(4) == 0;
+            let span = SpanId(if is_span { 7 << 32 | left as u64 } else { 0 });
+            let detail = (numbers.below(10) == 0).then(|| ZoneDetail {
+                arguments: format!("{{\"n\":{left},\"é\":\"naïve\"}}"),
+                trace: u128::from(numbers.next()) << 64 | u128::from(numbers.next()),
+                task: TaskId(u32::from(thread == 0)),
+                count: left as u64,
+                min: Nanos(1),
+                max: Nanos(3),
+                total: Nanos(6),
+            });
+            let idle = Nanos(if is_span { duration.0 / 2 } else { 0 });
+            memory.zones.push(
+                ZoneRow {
+                    start,
+                    duration,
+                    busy: duration.saturating_sub(idle),
+                    thread: ThreadId(thread as u32),
+                    site: sites[numbers.below(20) as usize],
+                    lane: 0,
+                    depth: level,
+                    flags: if is_span {
+                        ZoneFlags::SPAN
+                    } else {
+                        ZoneFlags::NONE
+                    },
+                    span,
+                    parent: SpanId(span.0 / 2),
+                    detail: 0,
+                },
+                detail,
+            );
+            left -= 1;
+        }
+        now[thread] = ends + numbers.below(100_000);
+    }
+    for index in 0..(zones as u64).min(50) {
+        let time = Time(index * 16_666_667);
+        memory.frame_marks.push(FrameMarkRow {
+            time,
+            thread: ThreadId(1),
+            name: if index % 2 == 0 {
+                StringId::EMPTY
+            } else {
+                function
+            },
+            kind: FrameMarkKind::Mark,
+        });
+        memory.logs.push(LogRow {
+            time,
+            thread: ThreadId(2),
+            level: (index % 6) as u8,
+            colour: 0xff_00_00,
+            text: format!("line {index}"),
+        });
+        memory.waits.push(WaitRow {
+            start: time,
+            wait: Nanos(index),
+            hold: Nanos(1000),
+            thread: ThreadId((index % 3) as u32),
+            lock,
+            holder: (index % 2 == 0).then_some(ThreadId(2)),
+            kind: WaitKind::Shared,
+        });
+    }
+}
+
+/// All zones of a source, in order, with their details.
+pub fn zones_of(source: &dyn Source) -> ZoneColumns {
+    let mut all = ZoneColumns::default();
+    for block in 0..source.zone_blocks().len() {
+        let zones = source.zones(block).unwrap();
+        for row in zones.rows() {
+            all.push(row, zones.detail(&row).cloned());
+        }
+    }
+    all
 }
 
 /// All samples of a source, in order.
