@@ -13,54 +13,10 @@ use sondage_model::{
 use crate::codec::{counter_kind, process_of};
 use crate::error::ChunkError;
 use crate::ipc::Batch;
+use crate::rows_by_id::Rows;
 
-/// The most rows that are made up to fill holes.
-const MOST_MISSING: u64 = 1 << 18;
 /// What a lost thing is called.
 const LOST: &str = "<lost>";
-
-/// Rows by id, with holes where they were lost.
-#[derive(Debug)]
-struct Rows<T>(Vec<Option<T>>);
-
-impl<T> Default for Rows<T> {
-    fn default() -> Self {
-        Rows(Vec::new())
-    }
-}
-
-impl<T> Rows<T> {
-    /// With a place for row 0, which stands for nothing and is never stored.
-    fn from_one() -> Self {
-        Rows(vec![None])
-    }
-
-    /// Puts a row at `id`, whether there was one or not.
-    fn put(&mut self, id: u64, row: T, missing: &mut u64) -> Result<(), ChunkError> {
-        let known = self.0.len() as u64;
-        if id >= known {
-            *missing = missing.saturating_add(id - known);
-            if *missing > MOST_MISSING {
-                return Err(ChunkError::Content(format!("{missing} rows are missing")));
-            }
-            self.0.resize_with(id as usize + 1, || None);
-        }
-        self.0[id as usize] = Some(row);
-        Ok(())
-    }
-
-    fn put_all(
-        &mut self,
-        first: u64,
-        rows: impl Iterator<Item = T>,
-        missing: &mut u64,
-    ) -> Result<(), ChunkError> {
-        for (offset, row) in rows.enumerate() {
-            self.put(first.saturating_add(offset as u64), row, missing)?;
-        }
-        Ok(())
-    }
-}
 
 /// Collects stored rows, then builds a [`Dictionary`] in which every reference is valid.
 #[derive(Debug, Default)]

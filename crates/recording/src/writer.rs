@@ -12,8 +12,8 @@ use sondage_model::{
 
 use crate::chunk::{self, FLAG_RELATIVE_WEIGHTS, Header};
 use crate::error::WriteError;
-use crate::ipc::Encoded;
 use crate::output::Output;
+use crate::parts::{CHUNK_ROWS, drop_front, keep_last, part_end, write_events};
 use crate::zone_writer::ZoneWriter;
 use crate::{codec, codec_dictionary, codec_program, lod};
 
@@ -21,8 +21,6 @@ use crate::{codec, codec_dictionary, codec_program, lod};
 const MOST_WAITING: usize = 32 << 10;
 /// When writing fails, so many samples are kept for the next try; those beyond are lost.
 const MOST_KEPT: usize = 256 << 10;
-/// The most rows of a chunk.
-const CHUNK_ROWS: usize = 32 << 10;
 /// A block is complete with so many rows …
 const BLOCK_ROWS: usize = 32 << 10;
 /// … or when it spans this long and has at least [`BLOCK_LEAST`] rows …
@@ -32,14 +30,8 @@ const BLOCK_LEAST: usize = 4 << 10;
 const BLOCK_LONGEST: Nanos = Nanos(64_000_000_000);
 /// Counters, losses and clock rows are few; they wait so long to share a chunk.
 const SLOW_SPAN: Nanos = Nanos(2_000_000_000);
-/// … and so many rows of each other table.
-const MOST_KEPT_EVENTS: usize = 64 << 10;
 /// A message is cut to this length.
 const LONGEST_MESSAGE: usize = 64 << 10;
-/// Messages in one chunk: as long as they may be, they fit.
-const CHUNK_MESSAGES: usize = 256;
-/// Bytes of strings in one chunk, about.
-const CHUNK_TEXT: usize = 4 << 20;
 /// A longer source text is not stored.
 const LONGEST_TEXT: usize = 16 << 20;
 
@@ -564,67 +556,4 @@ impl Block {
         let span = self.span.map_or(Nanos::ZERO, TimeRange::span);
         rows >= BLOCK_ROWS || (rows >= BLOCK_LEAST && span >= BLOCK_SPAN) || span >= BLOCK_LONGEST
     }
-}
-
-/// Where a chunk of the table must end that begins at `from`.
-fn part_end(dictionary: &Dictionary, table: Table, from: usize, to: usize) -> usize {
-    let to = to.min(from + CHUNK_ROWS);
-    if table != Table::Strings {
-        return to;
-    }
-    let mut bytes = 0;
-    let rows = &dictionary.strings.as_slice()[from..to];
-    let fitting = rows.iter().take_while(|text| {
-        let fits = bytes < CHUNK_TEXT;
-        bytes += text.len();
-        fits
-    });
-    from + fitting.count()
-}
-
-/// Writes rows of a table that has no ids, and forgets those that are written.
-fn write_events<W: Write, R>(
-    out: &mut Output<W>,
-    table: Table,
-    rows: &mut Vec<R>,
-    encode: impl Fn(&[R]) -> Encoded,
-    span: impl Fn(&R) -> (Time, Time),
-) -> io::Result<()> {
-    while !rows.is_empty() {
-        let most = if matches!(table, Table::Messages | Table::Logs) {
-            CHUNK_MESSAGES
-        } else {
-            CHUNK_ROWS
-        };
-        let part = &rows[..rows.len().min(most)];
-        let header = Header {
-            first: part.iter().map(|row| span(row).0.0).min().unwrap_or(0),
-            last: part.iter().map(|row| span(row).1.0).max().unwrap_or(0),
-            ..Header::default()
-        };
-        out.rows(table, &encode(part), header)?;
-        let part = part.len();
-        rows.drain(..part);
-    }
-    Ok(())
-}
-
-fn keep_last<R>(rows: &mut Vec<R>) {
-    let excess = rows.len().saturating_sub(MOST_KEPT_EVENTS);
-    rows.drain(..excess);
-}
-
-/// Removes the first rows.
-fn drop_front(samples: &mut SampleColumns, rows: usize) {
-    if rows == samples.len() {
-        samples.clear();
-        return;
-    }
-    samples.times.drain(..rows);
-    samples.weights.drain(..rows);
-    samples.counts.drain(..rows);
-    samples.threads.drain(..rows);
-    samples.stacks.drain(..rows);
-    samples.tasks.drain(..rows);
-    samples.states.drain(..rows);
 }
