@@ -4,6 +4,9 @@ use rustc_hash::FxHashMap;
 use sondage_inspect::{CodeId, StackSnapshot, Target};
 use sondage_model::{Dictionary, FileId, FrameId, FunctionKind, ProcessId, StackId};
 
+/// Most frames remembered. Their keys are never used again, so that old ones may be forgotten.
+const MAX_FRAMES: usize = 1 << 18;
+
 /// The frames of one process image that are in the dictionary already.
 #[derive(Debug, Default)]
 pub struct FrameCache {
@@ -54,6 +57,9 @@ impl FrameCache {
                 file: FileId(files as u32),
                 process: *process,
             });
+        }
+        if self.frames.len() >= MAX_FRAMES {
+            self.frames.clear();
         }
         self.frames.insert((code, offset), frame);
         frame

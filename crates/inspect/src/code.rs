@@ -9,17 +9,13 @@ use sondage_model::RemoteAddr;
 use std::hash::Hasher;
 
 /// A function's code, as one target knows it. Two code objects with the same name, file, first
-/// line and line table (the same source executed again) have the same id.
+/// line and line table (the same source executed again) have the same id. An id may be forgotten
+/// when a program makes very many functions; no other function gets it then.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct CodeId(pub u32);
 
-impl CodeId {
-    /// As a position in the table.
-    #[must_use]
-    pub fn index(self) -> usize {
-        self.0 as usize
-    }
-}
+/// Stands for code that is not known yet.
+pub(crate) const NO_CODE: CodeId = CodeId(u32::MAX);
 
 /// What a code object says of itself.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,6 +34,12 @@ pub struct CodeInfo {
 }
 
 impl CodeInfo {
+    /// Bytes that it takes, nearly.
+    fn size(&self) -> usize {
+        let texts = self.name.len() + self.qualified_name.len() + self.filename.len();
+        size_of::<CodeInfo>() + texts + self.line_table.len()
+    }
+
     /// The line of the instruction `offset` bytes into the code, 1-based; 0 where the compiler
     /// gave it none. An offset before the first instruction is at the `def`.
     #[must_use]
@@ -104,6 +106,8 @@ pub(crate) struct CodeSlot {
     pub first_traceable: u32,
     /// Bytes of a frame of it in the data stack.
     pub frame_bytes: u32,
+    /// The age of the table in which it was last used.
+    age: u64,
 }
 
 /// Why a code object could not be read.
@@ -122,20 +126,70 @@ const MAX_LINE_TABLE: usize = 8 << 20;
 /// Most instructions of a code object, in bytes.
 pub(crate) const MAX_CODE: u64 = 64 << 20;
 
-/// Every code object seen in one process image.
+/// Most code objects remembered of a target, unless [`Limits`](crate::Limits) says otherwise.
+pub(crate) const MAX_CODES: usize = 1 << 16;
+/// Most bytes that are remembered of them.
+const MAX_BYTES: usize = 64 << 20;
+/// Addresses of a [`Reused`] generation.
+const MAX_REUSED: usize = 1 << 15;
+
+/// The code objects seen in one process image; of a program that makes ever more of them, those
+/// that were seen of late.
 #[derive(Debug, Default)]
 pub(crate) struct CodeTable {
     by_address: FxHashMap<u64, CodeSlot>,
     by_content: FxHashMap<u64, Vec<CodeId>>,
-    infos: Vec<CodeInfo>,
-    /// Addresses at which one code object took another's place: they will do so again.
-    reused: FxHashSet<u64>,
+    infos: FxHashMap<CodeId, CodeInfo>,
+    next_id: u32,
+    bytes: usize,
+    /// Grows with the number of code objects read.
+    age: u64,
+    /// Code objects read in this age.
+    loads: usize,
+    reused: Reused,
+}
+
+/// Addresses at which one code object took another's place: they will do so again. Two
+/// generations, of which the older is forgotten when the newer is full.
+#[derive(Debug, Default)]
+struct Reused {
+    newer: FxHashSet<u64>,
+    older: FxHashSet<u64>,
+}
+
+impl Reused {
+    fn insert(&mut self, address: u64) {
+        if self.newer.len() >= MAX_REUSED {
+            self.older = std::mem::take(&mut self.newer);
+        }
+        self.newer.insert(address);
+    }
+
+    #[inline]
+    fn contains(&self, address: u64) -> bool {
+        let is_in = |set: &FxHashSet<u64>| !set.is_empty() && set.contains(&address);
+        is_in(&self.newer) || is_in(&self.older)
+    }
 }
 
 impl CodeTable {
     #[inline]
     pub fn at(&self, address: u64) -> Option<&CodeSlot> {
         self.by_address.get(&address)
+    }
+
+    /// The same, and it will not be among the first to be forgotten.
+    #[inline]
+    pub fn used(&mut self, address: u64) -> Option<CodeSlot> {
+        let slot = self.by_address.get_mut(&address)?;
+        slot.age = self.age;
+        Some(*slot)
+    }
+
+    /// Changes now and then, and always when ids are forgotten: then each thread's frames are to be
+    /// looked up again, even those that are as before, to tell which are in use.
+    pub fn age(&self) -> u64 {
+        self.age
     }
 
     /// Another code object was found at `address`.
@@ -154,11 +208,47 @@ impl CodeTable {
     /// Whether code objects took each other's place at this address.
     #[inline]
     pub fn was_reused(&self, address: u64) -> bool {
-        !self.reused.is_empty() && self.reused.contains(&address)
+        self.reused.contains(address)
+    }
+
+    /// Makes room for one more of at most `most` code objects, by forgetting those that were not
+    /// used of late; if that is not enough, all. Returns how many functions were forgotten.
+    pub fn make_room(&mut self, most: usize) -> usize {
+        self.loads += 1;
+        if self.loads > most / 4 {
+            self.grow_older();
+        }
+        if self.by_address.len().max(self.infos.len()) < most && self.bytes < MAX_BYTES {
+            return 0;
+        }
+        let before = self.infos.len();
+        for ages in [2, 1, 0] {
+            let oldest = self.age.saturating_sub(ages);
+            self.by_address.retain(|_, slot| slot.age > oldest);
+            let kept: FxHashSet<CodeId> = self.by_address.values().map(|slot| slot.id).collect();
+            self.infos.retain(|id, _| kept.contains(id));
+            self.bytes = self.infos.values().map(CodeInfo::size).sum();
+            let len = self.by_address.len().max(self.infos.len());
+            if len <= most / 2 && self.bytes <= MAX_BYTES / 2 {
+                break;
+            }
+        }
+        self.grow_older();
+        let infos = &self.infos;
+        self.by_content.retain(|_, ids| {
+            ids.retain(|id| infos.contains_key(id));
+            !ids.is_empty()
+        });
+        before - self.infos.len()
+    }
+
+    fn grow_older(&mut self) {
+        self.loads = 0;
+        self.age += 1;
     }
 
     pub fn info(&self, id: CodeId) -> Option<&CodeInfo> {
-        self.infos.get(id.index())
+        self.infos.get(&id)
     }
 
     pub fn len(&self) -> usize {
@@ -222,6 +312,7 @@ impl CodeTable {
             code_bytes: code_bytes as u32,
             first_traceable: number(code.firsttraceable).saturating_mul(2),
             frame_bytes: frame_words.saturating_mul(8),
+            age: self.age,
         };
         self.by_address.insert(address, slot);
         Ok(slot)
@@ -236,13 +327,98 @@ impl CodeTable {
         hasher.write(&info.line_table);
         let same = self.by_content.entry(hasher.finish()).or_default();
         for id in same.iter() {
-            if self.infos[id.index()] == info {
+            if self.infos.get(id) == Some(&info) {
                 return *id;
             }
         }
-        let id = CodeId(self.infos.len() as u32);
-        self.infos.push(info);
+        // After four billion functions the numbers begin again.
+        let mut id = CodeId(self.next_id);
+        while id == NO_CODE || self.infos.contains_key(&id) {
+            id = CodeId(id.0.wrapping_add(1));
+        }
+        self.next_id = id.0.wrapping_add(1);
+        self.bytes += info.size();
+        self.infos.insert(id, info);
         same.push(id);
         id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CodeId, CodeInfo, CodeSlot, CodeTable, Identity, MAX_REUSED, NO_CODE};
+
+    fn function(number: usize) -> CodeInfo {
+        CodeInfo {
+            name: format!("f{number}"),
+            qualified_name: format!("f{number}"),
+            filename: "f.py".to_owned(),
+            first_line: 1,
+            flags: 0,
+            line_table: vec![0; 100],
+        }
+    }
+
+    fn add(table: &mut CodeTable, number: usize) -> CodeId {
+        let id = table.intern(function(number));
+        let identity = Identity {
+            ob_size: 1,
+            first_line: 1,
+            filename: 0,
+            name: 0,
+            qualname: 0,
+            linetable: 0,
+        };
+        let slot = CodeSlot {
+            id,
+            identity,
+            generation: 0,
+            code_bytes: 2,
+            first_traceable: 0,
+            frame_bytes: 80,
+            age: table.age,
+        };
+        table.by_address.insert(number as u64 * 64, slot);
+        id
+    }
+
+    #[test]
+    fn functions_in_use_are_kept_and_the_rest_is_bounded() {
+        let mut table = CodeTable::default();
+        let hot = add(&mut table, 0);
+        let mut forgotten = 0;
+        for number in 1..10_000 {
+            forgotten += table.make_room(100);
+            assert_eq!(table.used(0).map(|slot| slot.id), Some(hot));
+            let id = add(&mut table, number);
+            assert_eq!(table.info(id), Some(&function(number)));
+            assert!(table.len() <= 100 && table.by_address.len() <= 100);
+            assert!(table.by_content.len() <= 100 && table.bytes < 100 * 400);
+        }
+        assert_eq!(table.info(hot), Some(&function(0)));
+        assert_eq!(forgotten + table.len(), 10_000);
+    }
+
+    #[test]
+    fn numbers_that_begin_again_are_nobody_elses() {
+        let mut table = CodeTable::default();
+        let first = add(&mut table, 0);
+        table.next_id = u32::MAX - 1;
+        let ids: Vec<CodeId> = (1..4).map(|number| add(&mut table, number)).collect();
+        assert_eq!(ids, [CodeId(u32::MAX - 1), CodeId(1), CodeId(2)]);
+        assert_ne!(ids[0], NO_CODE);
+        assert_eq!(table.info(first), Some(&function(0)));
+    }
+
+    #[test]
+    fn reused_addresses_are_remembered_for_long_but_not_for_ever() {
+        let mut table = CodeTable::default();
+        for address in 0..4 * MAX_REUSED as u64 {
+            table.forget(address);
+            assert!(table.was_reused(address));
+            assert!(table.was_reused(address.saturating_sub(MAX_REUSED as u64 - 1)));
+        }
+        assert!(!table.was_reused(0));
+        assert!(table.reused.newer.len() + table.reused.older.len() <= 2 * MAX_REUSED);
     }
 }

@@ -26,7 +26,7 @@ mod task;
 mod walk;
 
 use crate::asyncio::TaskKey;
-use crate::code::CodeId;
+use crate::code::{CodeId, MAX_CODES};
 use crate::error::Reject;
 use crate::memory::{Memory, MemoryError};
 use crate::target::{PythonThread, Target};
@@ -45,6 +45,9 @@ pub struct Limits {
     pub depth: usize,
     /// Most copies for one sample before it is given up.
     pub tries: u32,
+    /// Most code objects remembered; of a program that makes more, those are forgotten that were
+    /// not seen of late.
+    pub codes: usize,
 }
 
 impl Default for Limits {
@@ -52,6 +55,7 @@ impl Default for Limits {
         Limits {
             depth: 2048,
             tries: 24,
+            codes: MAX_CODES,
         }
     }
 }
@@ -83,6 +87,8 @@ pub struct Counters {
     pub truncated: u64,
     /// Times a code object was found replaced by another at the same address.
     pub code_reuses: u64,
+    /// Functions forgotten because there were too many.
+    pub code_evictions: u64,
     /// Samples of coroutines whose task, if they had one, could not be proved.
     pub unproved_tasks: u64,
     /// Times a thread was stopped.
@@ -137,8 +143,10 @@ pub struct ThreadCursor {
     pace: Pace,
     /// Frames of this copy, outermost first.
     stack: Vec<RawFrame>,
-    /// Frames of the last snapshot, outermost first.
+    /// Frames of the last snapshot, outermost first, and the age of the table that their code was
+    /// looked up in.
     last: Vec<RawFrame>,
+    last_age: u64,
     /// Edges of this copy that are not known yet.
     fresh: Vec<Fresh>,
     /// Begin at this frame, not at the one that the thread state names.
@@ -187,6 +195,7 @@ impl ThreadCursor {
             pace: Pace::default(),
             stack: Vec::new(),
             last: Vec::new(),
+            last_age: 0,
             fresh: Vec::new(),
             start: None,
             cframes: Vec::new(),
@@ -400,6 +409,7 @@ impl<M: Memory> Target<M> {
             .filter(|frame| frame.shown)
             .count();
         std::mem::swap(&mut cursor.stack, &mut cursor.last);
+        cursor.last_age = self.codes.age();
         Ok(())
     }
 

@@ -232,13 +232,15 @@ impl<M: Memory> Target<M> {
         &mut self.limits
     }
 
-    /// The code with this id; ids come from samples of this target.
+    /// The code with this id; ids come from samples of this target. `None` when so many functions
+    /// were seen since that it was forgotten ([`Limits::codes`]): look up a snapshot's before the
+    /// next is taken, those of the frames that it has in common with the one before are the same.
     #[must_use]
     pub fn resolve(&self, code: CodeId) -> Option<&CodeInfo> {
         self.codes.info(code)
     }
 
-    /// How many different functions were seen.
+    /// How many different functions are remembered.
     #[must_use]
     pub fn code_count(&self) -> usize {
         self.codes.len()

@@ -537,6 +537,82 @@ fn no_task_is_given_anothers_name() {
     }
 }
 
+const NEW_CODE: &str = "
+import itertools
+def made(number):
+    text = '\\n' * (number % 1000)
+    text += f'def f{number}():\\n    for _ in range(400):\\n        pass\\n'
+    text += f'def g{number}():\\n    f{number}()\\n'
+    space = {}
+    exec(compile(text, f'<{number}>', 'exec'), space)
+    return space[f'g{number}']
+print('ready', flush=True)
+keep = []
+for number in itertools.count():
+    function = made(number)
+    function()
+    # So that not every one takes the place of the one before.
+    keep.append(function)
+    if len(keep) > 50 + number % 50:
+        keep.clear()
+";
+
+#[test]
+fn a_program_that_makes_ever_more_functions_is_read_with_bounded_memory() {
+    const MOST: usize = 200;
+    for python in each_minor() {
+        let program = python.run("new_code.py", NEW_CODE, &[]).ready();
+        let mut target = program.open();
+        target.limits_mut().codes = MOST;
+        let threads = target.threads().expect("threads");
+        let mut cursor = ThreadCursor::new(&threads[0]);
+        let mut out = StackSnapshot::default();
+        let (mut seen, mut newest) = (0, 0);
+        let end = Instant::now() + Duration::from_secs(60);
+        while (seen < 3000 || target.counters().code_evictions < 2 * MOST as u64)
+            && Instant::now() < end
+        {
+            if target.sample(&mut cursor, &mut out).is_err() {
+                continue;
+            }
+            assert!(target.code_count() <= MOST, "{}", python.label);
+            let functions: Vec<_> = out
+                .frames
+                .iter()
+                .map(|frame| (target.resolve(frame.code).expect("its code"), frame.offset))
+                .collect();
+            for (code, offset) in &functions {
+                let Some(number) = code.name.strip_prefix(['f', 'g']) else {
+                    continue;
+                };
+                let Ok(number) = number.parse::<u32>() else {
+                    continue;
+                };
+                seen += 1;
+                newest = newest.max(number);
+                assert_eq!(code.filename, format!("<{number}>"), "{}", python.label);
+                let first = number % 1000 + if code.name.starts_with('f') { 1 } else { 4 };
+                assert_eq!(code.first_line, first, "{}", python.label);
+                assert!((first..first + 3).contains(&code.line(*offset)));
+            }
+            if let [(inner, _), (outer, _), ..] = functions.as_slice()
+                && let Some(number) = inner.name.strip_prefix('f')
+                && number.parse::<u32>().is_ok()
+            {
+                assert_eq!(outer.name, format!("g{number}"), "{}", python.label);
+            }
+        }
+        let counters = target.counters();
+        println!("{}: {seen} of {newest}: {counters:?}", python.label);
+        assert!(seen > 100, "{}: saw {seen} only", python.label);
+        assert!(
+            counters.code_evictions >= 2 * MOST as u64,
+            "{}",
+            python.label
+        );
+    }
+}
+
 const CONTEND: &str = "
 import threading
 def spin():

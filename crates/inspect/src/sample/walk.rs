@@ -1,7 +1,7 @@
 //! From a copy of memory to a stack, and what one moment can hold.
 
 use super::{Retry, Stop, ThreadCursor};
-use crate::code::{CodeError, CodeId, CodeSlot, Identity, MAX_CODE};
+use crate::code::{CodeError, CodeId, CodeSlot, Identity, MAX_CODE, NO_CODE};
 use crate::layout::{CurrentFrame, HoldsGil, Layout, Liveness};
 use crate::memory::{Memory, field, half, read_u64, word};
 use crate::target::Target;
@@ -224,7 +224,7 @@ impl<M: Memory> Target<M> {
                 entry: words.is_entry,
                 generator,
                 shown: false,
-                code: CodeId(u32::MAX),
+                code: NO_CODE,
                 offset: 0,
             });
             at = words.previous;
@@ -402,7 +402,7 @@ impl<M: Memory> Target<M> {
                 entry,
                 generator: false,
                 shown: false,
-                code: CodeId(u32::MAX),
+                code: NO_CODE,
                 offset: 0,
             });
             if words.running || layout.frame.liveness == Liveness::Cleared {
@@ -415,10 +415,16 @@ impl<M: Memory> Target<M> {
     /// Gives the frames of the copy their code, and checks them against it. Returns how many
     /// outermost frames are as in the last snapshot.
     pub(super) fn name(&mut self, cursor: &mut ThreadCursor) -> Result<usize, Stop> {
+        let known = if cursor.last_age == self.codes.age() {
+            cursor.last.as_slice()
+        } else {
+            // Some of their functions may be forgotten.
+            &[]
+        };
         let same = cursor
             .stack
             .iter()
-            .zip(&cursor.last)
+            .zip(known)
             // The same address need not be the same code where code comes and goes.
             .take_while(|(now, before)| {
                 now.same_memory(before) && !self.codes.was_reused(now.executable)
@@ -430,8 +436,8 @@ impl<M: Memory> Target<M> {
         let mut unchecked = false;
         for index in same..cursor.stack.len() {
             let frame = cursor.stack[index];
-            let slot = match self.codes.at(frame.executable) {
-                Some(slot) => *slot,
+            let slot = match self.codes.used(frame.executable) {
+                Some(slot) => slot,
                 None => {
                     self.load_code(frame.executable, generation)?;
                     unknown = true;
@@ -474,6 +480,7 @@ impl<M: Memory> Target<M> {
 
     fn load_code(&mut self, address: u64, generation: u64) -> Result<CodeSlot, Stop> {
         self.counters.reads += 6;
+        self.counters.code_evictions += self.codes.make_room(self.limits.codes) as u64;
         self.codes
             .load(
                 &self.memory,
