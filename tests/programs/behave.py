@@ -1,11 +1,15 @@
 """behave.py WHAT…: a program whose behaviour a profiler must not change.
 
 `exit N`, `signal NAME` (dies of it), `echo` (stdin to stdout), `look` (prints what it inherited, as
-JSON), `sigint SECONDS` (says "ready", then counts SIGINTs and prints the count), `spin SECONDS`,
-`close SECONDS` (closes every descriptor first).
+JSON), `sigint SECONDS` (says "ready", then counts SIGINTs and prints the count; with a path instead of
+a number, computes until there is such a file), `spin SECONDS`, `close SECONDS` (closes every descriptor
+first), `until FILE CODE` (says "ready", computes until there is such a file, and exits with the code),
+`truth FILE` (says "ready" and computes for ever; FILE holds a 64-bit number, kept current: nanoseconds
+of the monotonic clock).
 """
 
 import json
+import mmap
 import os
 import signal
 import sys
@@ -17,6 +21,11 @@ def spin(seconds):
     x = 0
     while time.perf_counter() < end:
         x += 1
+
+
+def spin_until(path):
+    while not os.path.exists(path):
+        spin(0.01)
 
 
 def look():
@@ -47,6 +56,14 @@ def look():
     )
 
 
+def tell_the_truth(path):
+    with open(path, "r+b") as file:
+        now = memoryview(mmap.mmap(file.fileno(), 8)).cast("Q")
+    print("ready", flush=True)
+    while True:
+        now[0] = time.monotonic_ns()
+
+
 def main():
     what = sys.argv[1]
     if what == "exit":
@@ -64,9 +81,18 @@ def main():
         signal.signal(signal.SIGINT, lambda *_: seen.append(1))
         signal.signal(signal.SIGTERM, lambda *_: seen.append(100))
         print("ready", flush=True)
-        spin(float(sys.argv[2]))
+        if "/" in sys.argv[2]:
+            spin_until(sys.argv[2])
+        else:
+            spin(float(sys.argv[2]))
         print("seen", sum(seen), flush=True)
         sys.exit(3)
+    elif what == "until":
+        print("ready", flush=True)
+        spin_until(sys.argv[2])
+        sys.exit(int(sys.argv[3]))
+    elif what == "truth":
+        tell_the_truth(sys.argv[2])
     elif what == "spin":
         spin(float(sys.argv[2]))
     elif what == "close":

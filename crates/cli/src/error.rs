@@ -1,28 +1,37 @@
 //! What a command says when it cannot do its work.
 
 use std::fmt;
-use std::process::ExitCode;
 
-/// The exit code of the program.
+use sondage_collect::launch::Ended;
+
+/// How the program ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ExitStatus(pub u8);
+pub enum ExitStatus {
+    /// With this exit code.
+    Code(u8),
+    /// By this signal, as the program that was recorded.
+    Signal(i32),
+}
 
 impl ExitStatus {
     /// All went well.
-    pub const OK: ExitStatus = ExitStatus(0);
+    pub const OK: ExitStatus = ExitStatus::Code(0);
     /// The command could not do its work.
-    pub const FAILED: ExitStatus = ExitStatus(1);
+    pub const FAILED: ExitStatus = ExitStatus::Code(1);
     /// The arguments make no sense.
-    pub const USAGE: ExitStatus = ExitStatus(2);
+    pub const USAGE: ExitStatus = ExitStatus::Code(2);
     /// The program to run was found but could not be started, as shells say it.
-    pub const NOT_EXECUTABLE: ExitStatus = ExitStatus(126);
+    pub const NOT_EXECUTABLE: ExitStatus = ExitStatus::Code(126);
     /// The program to run was not found, as shells say it.
-    pub const NOT_FOUND: ExitStatus = ExitStatus(127);
+    pub const NOT_FOUND: ExitStatus = ExitStatus::Code(127);
 }
 
-impl From<ExitStatus> for ExitCode {
-    fn from(status: ExitStatus) -> ExitCode {
-        ExitCode::from(status.0)
+impl From<Ended> for ExitStatus {
+    fn from(ended: Ended) -> ExitStatus {
+        match ended {
+            Ended::Exited(code) => ExitStatus::Code(code),
+            Ended::Killed(signal) => ExitStatus::Signal(signal),
+        }
     }
 }
 

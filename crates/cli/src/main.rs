@@ -20,8 +20,10 @@ mod ui;
 use std::process::ExitCode;
 
 use clap::Parser;
+use sondage_collect::launch::Ended;
 
 use crate::commands::Command;
+use crate::error::ExitStatus;
 use crate::ui::{ColorChoice, Ui};
 
 const EXAMPLES: &str = "\
@@ -52,11 +54,15 @@ struct Cli {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let ui = Ui::new(cli.color);
-    match cli.command.run(&ui) {
-        Ok(status) => status.into(),
-        Err(error) => {
-            ui.error(&error);
-            error.status().into()
+    let status = cli.command.run(&ui).unwrap_or_else(|error| {
+        ui.error(&error);
+        error.status()
+    });
+    match status {
+        ExitStatus::Code(code) => code.into(),
+        ExitStatus::Signal(number) => {
+            signals::die_of(number);
+            Ended::Killed(number).code().into()
         }
     }
 }

@@ -149,9 +149,10 @@ impl Ui {
         }
     }
 
-    /// Shows a line that the next one replaces. Nothing happens where no terminal is.
+    /// Shows a line that the next one replaces. Nothing happens where no terminal is, or while
+    /// another program has it.
     pub fn progress(&self, text: &str) {
-        if !self.err_terminal {
+        if !self.err_terminal || !has_terminal() {
             return;
         }
         let shown: String = text
@@ -173,6 +174,11 @@ impl Ui {
         self.clear_progress();
         write_err(format_args!("{text}\n"));
     }
+}
+
+/// Whether this process is in the foreground of its terminal.
+fn has_terminal() -> bool {
+    rustix::termios::tcgetpgrp(io::stderr()).is_ok_and(|group| group == rustix::process::getpgrp())
 }
 
 fn colored(on: bool, paint: Paint, text: impl Display) -> String {

@@ -146,6 +146,7 @@ pub struct Child {
     pid: Pid,
     pidfd: Option<OwnedFd>,
     ended: Option<Ended>,
+    stopped: Option<i32>,
 }
 
 impl Child {
@@ -210,6 +211,7 @@ impl Child {
                 pid,
                 pidfd: None,
                 ended: None,
+                stopped: None,
             };
             child.wait();
             return Err(LaunchError::Exec {
@@ -222,6 +224,7 @@ impl Child {
             pidfd: RawPid::from_raw(pid.0)
                 .and_then(|raw| pidfd_open(raw, PidfdFlags::empty()).ok()),
             ended: None,
+            stopped: None,
         })
     }
 
@@ -237,9 +240,15 @@ impl Child {
         self.pidfd.as_ref().map(AsFd::as_fd)
     }
 
-    /// How it ended, if it did.
+    /// How it ended, if it did. Looks, too, whether it was stopped or continued.
     pub fn try_wait(&mut self) -> Option<Ended> {
-        self.reap(libc::WNOHANG)
+        self.reap(libc::WNOHANG | libc::WUNTRACED | libc::WCONTINUED)
+    }
+
+    /// The signal that stopped it, when it was stopped at the last [`try_wait`](Child::try_wait).
+    #[must_use]
+    pub fn stopped(&self) -> Option<i32> {
+        self.stopped
     }
 
     /// Waits until it ends.
@@ -252,23 +261,26 @@ impl Child {
     }
 
     fn reap(&mut self, flags: libc::c_int) -> Option<Ended> {
-        if self.ended.is_some() {
-            return self.ended;
-        }
-        let mut status = 0;
-        // SAFETY: `status` is a valid place; the pid is our child's, not yet reaped.
-        let rc = unsafe { libc::waitpid(self.pid.0, &raw mut status, flags) };
-        if rc == self.pid.0 {
-            self.ended = if libc::WIFEXITED(status) {
-                Some(Ended::Exited(libc::WEXITSTATUS(status) as u8))
-            } else if libc::WIFSIGNALED(status) {
-                Some(Ended::Killed(libc::WTERMSIG(status)))
+        while self.ended.is_none() {
+            let mut status = 0;
+            // SAFETY: `status` is a valid place; the pid is our child's, not yet reaped.
+            let rc = unsafe { libc::waitpid(self.pid.0, &raw mut status, flags) };
+            if rc == self.pid.0 {
+                if libc::WIFEXITED(status) {
+                    self.ended = Some(Ended::Exited(libc::WEXITSTATUS(status) as u8));
+                } else if libc::WIFSIGNALED(status) {
+                    self.ended = Some(Ended::Killed(libc::WTERMSIG(status)));
+                } else if libc::WIFSTOPPED(status) {
+                    self.stopped = Some(libc::WSTOPSIG(status));
+                } else {
+                    self.stopped = None;
+                }
+            } else if rc < 0 && last_errno() == Errno::CHILD {
+                // Someone else took its status: SIGCHLD is ignored. All we know is that it is over.
+                self.ended = Some(Ended::Exited(0));
             } else {
-                None
-            };
-        } else if rc < 0 && last_errno() == Errno::CHILD {
-            // Someone else took its status: SIGCHLD is ignored. All we know is that it is over.
-            self.ended = Some(Ended::Exited(0));
+                break;
+            }
         }
         self.ended
     }
@@ -314,6 +326,26 @@ mod tests {
         let mut child = Child::launch(&command(&["sh", "-c", "kill -9 $$"]), &inherited).unwrap();
         assert_eq!(child.wait(), Ended::Killed(9));
         assert_eq!(Ended::Killed(9).code(), 137);
+    }
+
+    #[test]
+    fn a_stop_is_told_and_is_no_end() {
+        let inherited = Inherited::capture();
+        let words = command(&["sh", "-c", "kill -STOP $$; exit 7"]);
+        let mut child = Child::launch(&words, &inherited).unwrap();
+        while child.stopped().is_none() {
+            assert_eq!(child.try_wait(), None);
+            std::thread::yield_now();
+        }
+        assert_eq!(child.stopped(), Some(libc::SIGSTOP));
+        child.signal(libc::SIGCONT);
+        while child.stopped().is_some() {
+            if child.try_wait().is_some() {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        assert_eq!(child.wait(), Ended::Exited(7));
     }
 
     #[test]

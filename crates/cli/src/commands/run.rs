@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sondage_collect::launch::{Child, Ended, LaunchError};
 use sondage_collect::{About, Session, process_name};
@@ -56,7 +56,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<ExitStatus, CliError> {
     let name = process_name(&words);
     let quiet = args.record.quiet;
     let recording = args.record.create(&name)?;
-    let signals = match Signals::take() {
+    let signals = match Signals::take_with_jobs() {
         Ok(signals) => signals,
         Err(error) => {
             recording.discard();
@@ -88,10 +88,15 @@ pub fn run(args: Args, ui: &Ui) -> Result<ExitStatus, CliError> {
             None
         }
     };
+    // Whether Ctrl-Z was typed since the program last ran.
+    let mut ctrl_z = false;
     let ended = loop {
         let deadline = deadline.filter(|_| session.is_some());
         match record::watch(child.pidfd(), &signals, deadline) {
-            Event::Signal(signal) => forward(signal, &child),
+            Event::Signal(signal) => {
+                ctrl_z |= signal.from_terminal && signal.number == libc::SIGTSTP;
+                forward(signal, &child);
+            }
             Event::Deadline => {
                 if let Some(session) = session.take() {
                     record::finish(session, quiet, ui);
@@ -101,6 +106,14 @@ pub fn run(args: Args, ui: &Ui) -> Result<ExitStatus, CliError> {
         }
         if let Some(ended) = child.try_wait() {
             break ended;
+        }
+        if child
+            .stopped()
+            .is_some_and(|by| ctrl_z || is_job_control(by))
+        {
+            ui.clear_progress();
+            stop_with(&mut child, &signals);
+            ctrl_z = false;
         }
         if let Some(session) = &session {
             record::show_progress(&name, began, session, quiet, ui);
@@ -112,15 +125,35 @@ pub fn run(args: Args, ui: &Ui) -> Result<ExitStatus, CliError> {
     if let (Ended::Killed(signal), false) = (ended, quiet) {
         ui.note(format_args!("{name} was ended by signal {signal}"));
     }
-    Ok(ExitStatus(ended.code()))
+    Ok(ended.into())
 }
 
 /// What came from the terminal went to the program, too: it is in our process group. What was sent
 /// to us alone is passed on.
 fn forward(signal: Signal, child: &Child) {
-    if !signal.from_terminal && matches!(signal.number, libc::SIGTERM | libc::SIGHUP) {
+    let passed_on = matches!(signal.number, libc::SIGTERM | libc::SIGHUP | libc::SIGTSTP);
+    if !signal.from_terminal && passed_on {
         child.signal(signal.number);
     }
+}
+
+/// Whether a stop by this signal is the terminal's or a shell's wish. A program that someone stops
+/// with SIGSTOP may be continued by its number later, and we with it only if we still run.
+fn is_job_control(signal: i32) -> bool {
+    matches!(signal, libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU)
+}
+
+/// Stops with the program, for the shell sees us in its place, and goes on with it.
+fn stop_with(child: &mut Child, signals: &Signals) {
+    signals.stop_here();
+    // A shell continues the whole group; who continued us alone meant the program.
+    for _ in 0..20 {
+        if child.try_wait().is_some() || child.stopped().is_none() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.signal(libc::SIGCONT);
 }
 
 fn launch_error(error: LaunchError) -> CliError {

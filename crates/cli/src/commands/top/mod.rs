@@ -61,6 +61,8 @@ pub fn run(args: Args, ui: &Ui) -> Result<ExitStatus, CliError> {
     }
     let runtime = match check_target(pid) {
         Ok(runtime) => runtime,
+        // An interpreter that starts is waited for; so are the Pythons of what is none.
+        Err(OpenError::NotReady { .. }) => String::new(),
         Err(OpenError::NotPython { .. }) if !args.no_children => String::new(),
         Err(error) => return Err(open_error(&error)),
     };
