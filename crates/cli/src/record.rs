@@ -319,12 +319,12 @@ pub fn finish(session: Session, quiet: bool, ui: &Ui) -> Summary {
         show_notice(notice, quiet, ui);
     }
     if let Some(error) = &summary.error {
-        ui.error(
-            &CliError::new(error)
-                .hint("what is in the file so far can be read: `sondage view FILE`"),
-        );
+        ui.error(&CliError::new(error).hint(format_args!(
+            "what was written before can be read: sondage view {}",
+            quoted(&summary.path)
+        )));
     }
-    if quiet {
+    if quiet || summary.error.is_some() {
         return summary;
     }
     let progress = &summary.progress;

@@ -88,9 +88,15 @@ impl RecordingWriter {
             Err(error) => Outcome {
                 written: Written {
                     bytes: self.writer.bytes_written(),
+                    lost: error.lost + error.waiting,
                     ..Written::default()
                 },
-                error: Some(error.to_string()),
+                error: Some(format!(
+                    "the recording ends at byte {}: {}; {} rows of samples are lost",
+                    error.offset,
+                    error.source,
+                    error.lost + error.waiting
+                )),
             },
         };
         self.bytes.store(outcome.written.bytes, Ordering::Relaxed);
