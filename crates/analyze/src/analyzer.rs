@@ -10,6 +10,7 @@ use crate::names::Names;
 use crate::scan::{Admit, Piece, Sink, Unit, check, scan, unit_of};
 use crate::tree::{CallTree, MergeBy, NodeWeights};
 use crate::weights::StackSums;
+use crate::zones::ZoneIndex;
 use crate::{AnalyzeError, Empty, Filter, Totals, Weights};
 
 /// Answers questions about one recording.
@@ -26,6 +27,7 @@ pub struct Analyzer {
     outermost_functions: OnceLock<Vec<bool>>,
     outermost_files: OnceLock<Vec<bool>>,
     lines: OnceLock<LineIndex>,
+    zones: ZoneIndex,
     /// `None` inside when they are too many to keep.
     pub(crate) kept_counters: OnceLock<Option<Series>>,
     selections: Mutex<Vec<Arc<Selection>>>,
@@ -108,6 +110,7 @@ impl Analyzer {
         Ok(Analyzer {
             names: Names::new(source.dictionary()),
             unit: unit_of(&*source)?,
+            zones: ZoneIndex::new(source.zone_blocks()),
             source,
             by_function: OnceLock::new(),
             by_line: OnceLock::new(),
@@ -163,7 +166,7 @@ impl Analyzer {
                 return Ok(found);
             }
         }
-        let admit = Admit::new(&*self.source, &self.names, &filter, self.unit);
+        let admit = self.admit(&filter)?;
         let stacks = self.dictionary().stacks().len();
         let sums = scan(&*self.source, &admit, || SelectionSums {
             stacks: StackSums::new(stacks),
@@ -201,8 +204,16 @@ impl Analyzer {
         self.cache_bytes
     }
 
-    pub(crate) fn admit(&self, filter: &Filter) -> Admit {
-        Admit::new(&*self.source, &self.names, filter, self.unit)
+    pub(crate) fn admit(&self, filter: &Filter) -> Result<Admit, AnalyzeError> {
+        let admit = Admit::new(&*self.source, &self.names, filter, self.unit);
+        Ok(match filter.inside {
+            Some(inside) => admit.inside_of(self.stretches(inside)?),
+            None => admit,
+        })
+    }
+
+    pub(crate) fn zone_index(&self) -> &ZoneIndex {
+        &self.zones
     }
 
     pub(crate) fn tree(&self, by: MergeBy) -> &CallTree {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use sondage_model::{CounterId, CounterKind, CounterRow, Nanos, ThreadId, Time, TimeRange};
+use sondage_model::{CounterId, CounterKind, CounterRow, Nanos, Time, TimeRange};
 
 use crate::{AnalyzeError, Analyzer, Filter};
 
@@ -30,15 +30,6 @@ impl Analyzer {
         px: u64,
     ) -> Result<Vec<CounterTrack>, AnalyzeError> {
         let dict = self.dictionary();
-        let shown = |process| {
-            let of_thread = |thread: &ThreadId| {
-                let row = dict.threads().get(thread.index());
-                row.is_some_and(|row| row.process == process)
-            };
-            (filter.processes.is_empty() && filter.threads.is_empty())
-                || filter.processes.contains(&process)
-                || filter.threads.iter().any(of_thread)
-        };
         // A little beyond the edges, so that the curve goes on to them.
         let beyond = Nanos((range.span().0 / 50).max(1_000_000_000));
         let asked = TimeRange::new(range.start.saturating_sub(beyond), range.end + beyond);
@@ -46,7 +37,9 @@ impl Analyzer {
         let rows = dict.counter_series().iter().zip(all.iter()).enumerate();
         Ok(rows
             .map(|(id, (series, points))| (id, series, within(points, asked)))
-            .filter(|(_, series, points)| shown(series.process) && !points.is_empty())
+            .filter(|(_, series, points)| {
+                self.shows_process(filter, series.process) && !points.is_empty()
+            })
             .map(|(id, series, points)| {
                 let per_second = match dict.text(series.unit) {
                     "ns" => 1.0,

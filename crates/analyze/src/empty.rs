@@ -34,6 +34,20 @@ pub enum Empty {
     },
     /// Samples there are, but the threads ran no Python in them.
     NoStacks,
+    /// No sample lies in the chosen zones.
+    Inside,
+    /// The program has no zones.
+    NoZones,
+    /// No zone begins in the time range.
+    ZonesOfRange,
+    /// The chosen threads have no zones.
+    ZonesOfThreads,
+    /// The program logged nothing.
+    NoLogs,
+    /// Nothing was logged in the time range, or by the chosen threads.
+    LogsOfRange,
+    /// No line is as serious as asked for.
+    LogsOfLevel,
 }
 
 impl fmt::Display for Empty {
@@ -76,6 +90,29 @@ impl fmt::Display for Empty {
             Empty::NoStacks => {
                 f.write_str("The threads ran no Python code in this range. Choose another one.")
             }
+            Empty::Inside => f.write_str(
+                "No sample lies inside this zone: it is shorter than the time between two samples. \
+                 Take all zones of its place, or record at a higher rate.",
+            ),
+            Empty::NoZones => f.write_str(
+                "The program has no zones. Name stretches of its work with \
+                 `with profiler.span(\"name\"):` in Python or `zone!(\"name\")` in Rust, \
+                 and record again.",
+            ),
+            Empty::ZonesOfRange => f.write_str("No zone begins in this time range. Widen it."),
+            Empty::ZonesOfThreads => {
+                f.write_str("The chosen threads have no zones. Choose others.")
+            }
+            Empty::NoLogs => f.write_str(
+                "The program sent no log lines. Send them with `profiler.message(\"text\")`, or \
+                 add `profiler.LogHandler()` to its `logging`, and record again.",
+            ),
+            Empty::LogsOfRange => f.write_str(
+                "Nothing was logged in this time range by the chosen threads. Widen it.",
+            ),
+            Empty::LogsOfLevel => {
+                f.write_str("No line is as serious as this. Choose a lower level.")
+            }
         }
     }
 }
@@ -112,6 +149,10 @@ impl Empty {
         wider.gil_only = filter.gil_only;
         if nothing(&wider)? {
             return Ok(Empty::Gil);
+        }
+        wider.inside = filter.inside;
+        if nothing(&wider)? {
+            return Ok(Empty::Inside);
         }
         wider.function = filter.function;
         if nothing(&wider)? {

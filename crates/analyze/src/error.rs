@@ -21,4 +21,10 @@ pub enum AnalyzeError {
         /// Its id.
         id: u32,
     },
+    /// The question names a zone that is not in the recording.
+    #[error("there is no zone {id} in this recording")]
+    NoSuchZone {
+        /// Its number.
+        id: u64,
+    },
 }

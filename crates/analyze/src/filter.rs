@@ -6,6 +6,8 @@ use std::hash::{Hash, Hasher};
 use regex::{Regex, RegexBuilder};
 use sondage_model::{FunctionId, ProcessId, StateKind, ThreadId, TimeRange};
 
+use crate::Inside;
+
 /// Which samples a view counts. The default takes all of them but those of sleeping threads.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Filter {
@@ -23,6 +25,8 @@ pub struct Filter {
     pub function: Option<FunctionId>,
     /// Only stacks with a frame that matches.
     pub search: Option<Search>,
+    /// Only samples inside these zones, with the part inside.
+    pub inside: Option<Inside>,
 }
 
 impl Filter {

@@ -127,7 +127,7 @@ impl Analyzer {
         order: &TimeOrder<'_>,
         filter: &Filter,
     ) -> Result<Vec<Segment>, AnalyzeError> {
-        let admit = self.admit(filter);
+        let admit = self.admit(filter)?;
         let mut segments = Vec::new();
         let mut at = 0;
         for block in 0..self.source().blocks().len() {
@@ -136,7 +136,7 @@ impl Analyzer {
                 if !admit.takes(row.thread, row.state, stack) {
                     continue;
                 }
-                let part = admit.inside(row.time.0, row.weight.0, u64::from(row.count));
+                let part = admit.inside(row.thread, row.time.0, row.weight.0, u64::from(row.count));
                 if let Some((_, weight)) = part {
                     segments.push(order.segment(at, at + weight, stack));
                     at += weight;
@@ -159,12 +159,22 @@ impl Analyzer {
             return Ok(Vec::new());
         };
         let bucket = view.span().0.div_ceil(u64::from(window.px.max(1))).max(1);
-        let admit = self.admit(filter);
+        let admit = self.admit(filter)?;
         let mut segments = Vec::new();
-        let mut push = |part: TimeRange, stack: StackId| {
-            if let Some(part) = part.intersect(view) {
-                let start = part.start.since(range.start).0;
-                segments.push(order.segment(start, start + part.span().0, stack));
+        let mut push = |thread: ThreadId, part: TimeRange, stack: StackId| {
+            let Some(part) = part.intersect(view) else {
+                return;
+            };
+            let mut add = |from: u64, to: u64| {
+                let start = from - range.start.0;
+                segments.push(order.segment(start, start + (to - from), stack));
+            };
+            match admit.stretches() {
+                None => add(part.start.0, part.end.0),
+                Some(stretches) => {
+                    let parts = stretches.parts(thread, part.start.0, part.end.0);
+                    parts.for_each(|(from, to)| add(from, to));
+                }
             }
         };
         match detail(self.source(), view, Nanos(bucket)) {
@@ -183,7 +193,8 @@ impl Analyzer {
                         && admit.takes_thread(tile.thread)
                         && admit.takes_stack(stack)
                     {
-                        push(TimeRange::new(tile.start, tile.start + tile.width), stack);
+                        let range = TimeRange::new(tile.start, tile.start + tile.width);
+                        push(tile.thread, range, stack);
                     }
                 }
             }
@@ -201,7 +212,7 @@ impl Analyzer {
                         let row = rows.row(i);
                         let stack = admit.known(row.stack);
                         if admit.takes(row.thread, row.state, stack) {
-                            push(row.range(), stack);
+                            push(row.thread, row.range(), stack);
                         }
                     }
                 }

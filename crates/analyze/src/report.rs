@@ -9,8 +9,8 @@ use sondage_model::{ClockRow, FileId, LossKind, Nanos, ProcessId, StateKind, Thr
 use crate::analyzer::Selection;
 use crate::functions::SortBy;
 use crate::{
-    AnalyzeError, Analyzer, Empty, Filter, FrameName, FunctionQuery, Overview, StateSet, Totals,
-    Unit, human,
+    AnalyzeError, Analyzer, Empty, Filter, FrameName, FunctionQuery, Overview, Program, StateSet,
+    Totals, Unit, human,
 };
 
 /// What goes into a [`Report`].
@@ -81,6 +81,8 @@ pub struct Report {
     pub tried: u64,
     /// The profiler's own cost.
     pub overhead: ClockRow,
+    /// What the program said of itself.
+    pub program: Program,
     /// What stands out, most serious first.
     pub notes: Vec<Note>,
     /// Why there is nothing, if there is nothing.
@@ -296,6 +298,7 @@ impl Analyzer {
             lines: self.hot_lines(&selection, options.limit)?,
             paths: self.hot_paths(&selection, options.limit.div_ceil(2)),
             without_stack: selection.weights().without_stack(),
+            program: self.program(&filter, options.limit)?,
             notes: notes(&overview, whole.total()),
             losses: overview.losses,
             lost,

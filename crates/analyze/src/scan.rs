@@ -9,6 +9,9 @@ use sondage_model::{
     SummaryRow, ThreadId, TimeRange,
 };
 
+use std::sync::Arc;
+
+use crate::inside::Stretches;
 use crate::names::Names;
 use crate::{Filter, Search};
 
@@ -48,25 +51,13 @@ pub(crate) struct Admit {
     stacks: Option<Vec<bool>>,
     stack_count: usize,
     unit: Unit,
+    /// Of samples only the part in these counts.
+    stretches: Option<Arc<Stretches>>,
 }
 
 impl Admit {
     pub(crate) fn new(source: &dyn Source, names: &Names, filter: &Filter, unit: Unit) -> Admit {
         let dict = source.dictionary();
-        let by_thread = !(filter.threads.is_empty() && filter.processes.is_empty());
-        let threads = by_thread.then(|| {
-            let mut admitted: Vec<bool> = dict
-                .threads()
-                .iter()
-                .map(|row| filter.processes.contains(&row.process))
-                .collect();
-            for thread in &filter.threads {
-                if let Some(slot) = admitted.get_mut(thread.index()) {
-                    *slot = true;
-                }
-            }
-            admitted
-        });
         let states = std::array::from_fn(|code| {
             let state = State::from_code(code as u8);
             filter.states.contains(state.kind()) && (state.holds_gil() || !filter.gil_only)
@@ -74,24 +65,40 @@ impl Admit {
         Admit {
             range: filter.range,
             recording_end: source.range().end,
-            threads,
+            threads: admitted_threads(dict, filter),
             states,
             stacks: stacks_with(dict, names, filter.function, filter.search.as_ref()),
             stack_count: dict.stacks().len(),
             unit,
+            stretches: None,
         }
     }
 
+    /// Counts only what lies in these stretches.
+    pub(crate) fn inside_of(self, stretches: Arc<Stretches>) -> Admit {
+        Admit {
+            stretches: Some(stretches),
+            ..self
+        }
+    }
+
+    pub(crate) fn stretches(&self) -> Option<&Stretches> {
+        self.stretches.as_deref()
+    }
+
     fn takes_all_of(&self, span: TimeRange) -> bool {
-        self.range.is_none_or(|range| {
-            range.start <= span.start && (span.end < range.end || range.end >= self.recording_end)
-        })
+        self.stretches.is_none()
+            && self.range.is_none_or(|range| {
+                range.start <= span.start
+                    && (span.end < range.end || range.end >= self.recording_end)
+            })
     }
 
     pub(crate) fn touches(&self, span: TimeRange) -> bool {
         // A block of instants has no length, so its ends count as inside.
-        self.range
-            .is_none_or(|range| span.start <= range.end && range.start <= span.end)
+        let near = |range: TimeRange| span.start <= range.end && range.start <= span.end;
+        let zones = self.stretches().map(Stretches::hull);
+        self.range.is_none_or(near) && zones.is_none_or(|hull| hull.is_some_and(near))
     }
 
     pub(crate) fn takes(&self, thread: ThreadId, state: State, stack: StackId) -> bool {
@@ -148,7 +155,7 @@ impl Admit {
                 continue;
             }
             let count = u64::from(rows.counts[i]);
-            let inside = self.inside(rows.times[i].0, rows.weights[i].0, count);
+            let inside = self.inside(thread, rows.times[i].0, rows.weights[i].0, count);
             let Some((count, weight)) = inside else {
                 continue;
             };
@@ -162,8 +169,37 @@ impl Admit {
         }
     }
 
-    /// The count and weight of the part of a sample that lies in the range.
-    pub(crate) fn inside(&self, time: u64, weight: u64, count: u64) -> Option<(u64, u64)> {
+    /// The count and weight of the part of a sample that lies in the range, and in the stretches.
+    pub(crate) fn inside(
+        &self,
+        thread: ThreadId,
+        time: u64,
+        weight: u64,
+        count: u64,
+    ) -> Option<(u64, u64)> {
+        let Some(stretches) = self.stretches() else {
+            return self.inside_range(time, weight, count);
+        };
+        if weight == 0 || self.unit == Unit::Samples {
+            let whole = self.inside_range(time, weight, count);
+            return whole.filter(|_| stretches.contains(thread, time));
+        }
+        let range = self.range.unwrap_or(TimeRange::ALL);
+        let sample = time.saturating_sub(weight);
+        let (from, to) = (sample.max(range.start.0), time.min(range.end.0));
+        if from >= to {
+            return None;
+        }
+        let mut sum = (0, 0);
+        for (from, to) in stretches.parts(thread, from, to) {
+            let until = |at: u64| seen_until(count, weight, at - sample);
+            sum.0 += until(to) - until(from);
+            sum.1 += to - from;
+        }
+        (sum.1 > 0).then_some(sum)
+    }
+
+    fn inside_range(&self, time: u64, weight: u64, count: u64) -> Option<(u64, u64)> {
         let Some(range) = self.range else {
             return Some(match self.unit {
                 Unit::Nanos => (count, weight),
@@ -188,12 +224,32 @@ impl Admit {
         if kept == 0 {
             return None;
         }
-        // The observations are spread evenly, the last at the end, so that the counts of two
-        // adjoining ranges add up to that of both.
-        let seen_until =
-            |offset: u64| (u128::from(count) * u128::from(offset) / u128::from(weight)) as u64;
-        Some((seen_until(weight - after) - seen_until(before), kept))
+        let until = |offset: u64| seen_until(count, weight, offset);
+        Some((until(weight - after) - until(before), kept))
     }
+}
+
+/// Observations of a sample up to here. They are spread evenly, the last at the end, so that the
+/// counts of two adjoining ranges add up to that of both.
+fn seen_until(count: u64, weight: u64, offset: u64) -> u64 {
+    (u128::from(count) * u128::from(offset) / u128::from(weight)) as u64
+}
+
+/// For each thread whether the filter takes it; `None` where it takes all.
+pub(crate) fn admitted_threads(dict: &Dictionary, filter: &Filter) -> Option<Vec<bool>> {
+    if filter.threads.is_empty() && filter.processes.is_empty() {
+        return None;
+    }
+    let rows = dict.threads().iter();
+    let mut admitted: Vec<bool> = rows
+        .map(|row| filter.processes.contains(&row.process))
+        .collect();
+    for thread in &filter.threads {
+        if let Some(slot) = admitted.get_mut(thread.index()) {
+            *slot = true;
+        }
+    }
+    Some(admitted)
 }
 
 /// For each stack whether it contains the function and a frame that matches; `None` where both

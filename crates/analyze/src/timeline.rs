@@ -69,7 +69,7 @@ impl Analyzer {
             processes: filter.processes.clone(),
             threads: filter.threads.clone(),
             ..Filter::default()
-        });
+        })?;
         let mut tracks = Tracks {
             range: buckets,
             width: width.0,

@@ -122,7 +122,8 @@ impl Weights {
 
 /// The samples a filter admits, added up by stack.
 ///
-/// For one sum; an [`Analyzer`](crate::Analyzer) keeps what several have in common.
+/// For one sum; an [`Analyzer`](crate::Analyzer) keeps what several have in common, and knows
+/// zones: [`Filter::inside`] counts only there.
 ///
 /// # Errors
 /// When the recording's tables contradict each other, or it cannot be read.
