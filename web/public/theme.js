@@ -6,5 +6,7 @@
   } catch {
     stored = null;
   }
-  if (stored === "light" || stored === "dark") document.documentElement.dataset.theme = stored;
+  const chosen = stored === "light" || stored === "dark";
+  const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  document.documentElement.dataset.theme = chosen ? stored : system;
 })();

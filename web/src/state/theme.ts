@@ -8,6 +8,7 @@ const system = matchMedia("(prefers-color-scheme: dark)");
 const [choice, setChoice] = createSignal<ThemeChoice>(readChoice());
 const [systemDark, setSystemDark] = createSignal(system.matches);
 system.addEventListener("change", (event) => {
+  apply(choice(), event.matches);
   setSystemDark(event.matches);
 });
 
@@ -15,8 +16,7 @@ export const themeChoice = choice;
 export const isDark = (): boolean => (choice() === "system" ? systemDark() : choice() === "dark");
 
 export function chooseTheme(next: ThemeChoice): void {
-  if (next === "system") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = next;
+  apply(next, systemDark());
   try {
     if (next === "system") localStorage.removeItem(KEY);
     else localStorage.setItem(KEY, next);
@@ -24,6 +24,11 @@ export function chooseTheme(next: ThemeChoice): void {
     // A browser that keeps nothing still shows the theme until the page is closed.
   }
   setChoice(next);
+}
+
+/** Sets what the stylesheet goes by, as `public/theme.js` does before the first paint. */
+function apply(next: ThemeChoice, dark: boolean): void {
+  document.documentElement.dataset.theme = next === "system" ? (dark ? "dark" : "light") : next;
 }
 
 /** What the theme button does: the opposite of what is seen, then back to the system's. */

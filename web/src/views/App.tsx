@@ -27,7 +27,7 @@ import { FlameView } from "./FlameView.tsx";
 import { FunctionsView } from "./FunctionsView.tsx";
 import { AutoIcon, CloseIcon, HelpIcon, Mark, MoonIcon, RedoIcon, SunIcon, UndoIcon } from "./icons.tsx";
 import { InfoView } from "./InfoView.tsx";
-import { Failed, Skeleton } from "./parts.tsx";
+import { Answered, Skeleton } from "./parts.tsx";
 import { MenuPopup, Toast, Tooltip } from "./popups.tsx";
 import { SandwichView } from "./SandwichView.tsx";
 import { Search } from "./Search.tsx";
@@ -49,16 +49,9 @@ export function Root(): JSX.Element {
             </span>
             <div class="progress on" role="progressbar" aria-label="Loading" />
           </header>
-          <Show when={meta.error()} fallback={<Skeleton shape="flame" />}>
-            {(error) => (
-              <Failed
-                error={error()}
-                retry={() => {
-                  meta.retry();
-                }}
-              />
-            )}
-          </Show>
+          <Answered to={meta}>
+            <Skeleton shape="flame" />
+          </Answered>
         </div>
       }
     >

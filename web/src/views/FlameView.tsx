@@ -15,7 +15,7 @@ import { Details } from "./Details.tsx";
 import { FlameCanvas } from "./FlameCanvas.tsx";
 import { FlameTable } from "./FlameTable.tsx";
 import { TableIcon } from "./icons.tsx";
-import { Empty, Failed, Segment, Skeleton } from "./parts.tsx";
+import { Answered, Empty, Segment, Skeleton } from "./parts.tsx";
 
 export function FlameView(): JSX.Element {
   const app = useApp();
@@ -262,21 +262,7 @@ export function FlameView(): JSX.Element {
       </div>
       <div class="columns">
         <div class="grow">
-          <Show
-            when={!answer.error()}
-            fallback={
-              <Show when={answer.error()}>
-                {(error) => (
-                  <Failed
-                    error={error()}
-                    retry={() => {
-                      answer.retry();
-                    }}
-                  />
-                )}
-              </Show>
-            }
-          >
+          <Answered to={answer}>
             <Measurer onWidth={setWidth} />
             <Show when={index()} fallback={<Skeleton shape="flame" />}>
               {(now) => (
@@ -298,7 +284,7 @@ export function FlameView(): JSX.Element {
                 </Show>
               )}
             </Show>
-          </Show>
+          </Answered>
         </div>
         <Details />
       </div>

@@ -18,7 +18,7 @@ import { ask } from "../state/ask.ts";
 import type { Sort } from "../state/view-state.ts";
 import { useApp } from "./app.ts";
 import { Details } from "./Details.tsx";
-import { Empty, Failed, functionMenu, Measure, Skeleton, Split, Swatch } from "./parts.tsx";
+import { Answered, Empty, functionMenu, Measure, Skeleton, Split, Swatch } from "./parts.tsx";
 import { Table } from "./Table.tsx";
 
 const PAGE = 200;
@@ -164,21 +164,7 @@ export function FunctionsView(): JSX.Element {
       </div>
       <div class="columns">
         <div class="grow" classList={{ stale: first.loading() && first.data() !== undefined }}>
-          <Show
-            when={!first.error()}
-            fallback={
-              <Show when={first.error()}>
-                {(error) => (
-                  <Failed
-                    error={error()}
-                    retry={() => {
-                      first.retry();
-                    }}
-                  />
-                )}
-              </Show>
-            }
-          >
+          <Answered to={first}>
             <Show when={first.data()} fallback={<Skeleton shape="rows" />}>
               {(data) => (
                 <Show
@@ -288,7 +274,7 @@ export function FunctionsView(): JSX.Element {
                 </Show>
               )}
             </Show>
-          </Show>
+          </Answered>
         </div>
         <Details />
       </div>

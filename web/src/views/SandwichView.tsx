@@ -12,7 +12,7 @@ import { isDark } from "../state/theme.ts";
 import { useApp } from "./app.ts";
 import { FlameCanvas } from "./FlameCanvas.tsx";
 import { FlameTable } from "./FlameTable.tsx";
-import { Empty, Failed, functionMenu, Skeleton, Swatch } from "./parts.tsx";
+import { Answered, Empty, functionMenu, Skeleton, Swatch } from "./parts.tsx";
 import { Table } from "./Table.tsx";
 
 const LISTED = 1000;
@@ -144,21 +144,7 @@ export function SandwichView(): JSX.Element {
           ref={setHost}
           classList={{ stale: answer.loading() && answer.data() !== undefined }}
         >
-          <Show
-            when={!answer.error()}
-            fallback={
-              <Show when={answer.error()}>
-                {(error) => (
-                  <Failed
-                    error={error()}
-                    retry={() => {
-                      answer.retry();
-                    }}
-                  />
-                )}
-              </Show>
-            }
-          >
+          <Answered to={answer}>
             <Show
               when={answer.data()}
               fallback={
@@ -207,7 +193,7 @@ export function SandwichView(): JSX.Element {
                 </Show>
               )}
             </Show>
-          </Show>
+          </Answered>
         </div>
       </div>
     </div>

@@ -18,7 +18,7 @@ import { visibleRows } from "../layout/rows.ts";
 import { sizeOf } from "../render/canvas.ts";
 import { ask } from "../state/ask.ts";
 import { useApp } from "./app.ts";
-import { Failed, Skeleton } from "./parts.tsx";
+import { Answered, Skeleton } from "./parts.tsx";
 
 const LINE = 19;
 const CLASS: Record<WordKind, string | undefined> = {
@@ -109,21 +109,7 @@ export function SourceView(): JSX.Element {
           </Show>
         </div>
         <div class="grow" classList={{ stale: answer.loading() && answer.data() !== undefined }}>
-          <Show
-            when={!answer.error()}
-            fallback={
-              <Show when={answer.error()}>
-                {(error) => (
-                  <Failed
-                    error={error()}
-                    retry={() => {
-                      answer.retry();
-                    }}
-                  />
-                )}
-              </Show>
-            }
-          >
+          <Answered to={answer}>
             <Show
               when={answer.data()}
               fallback={
@@ -154,7 +140,7 @@ export function SourceView(): JSX.Element {
                 </Show>
               )}
             </Show>
-          </Show>
+          </Answered>
         </div>
       </div>
     </div>

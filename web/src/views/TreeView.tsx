@@ -20,7 +20,7 @@ import { ask } from "../state/ask.ts";
 import { useApp } from "./app.ts";
 import { Details } from "./Details.tsx";
 import { RightIcon } from "./icons.tsx";
-import { Empty, Failed, functionMenu, Measure, Segment, Skeleton, Swatch } from "./parts.tsx";
+import { Answered, Empty, functionMenu, Measure, Segment, Skeleton, Swatch } from "./parts.tsx";
 import { Table } from "./Table.tsx";
 
 /** A heaviest path is not opened deeper than this at once. */
@@ -180,21 +180,7 @@ export function TreeView(): JSX.Element {
       </div>
       <div class="columns">
         <div class="grow" classList={{ stale: root.loading() && root.data() !== undefined }}>
-          <Show
-            when={!root.error()}
-            fallback={
-              <Show when={root.error()}>
-                {(error) => (
-                  <Failed
-                    error={error()}
-                    retry={() => {
-                      root.retry();
-                    }}
-                  />
-                )}
-              </Show>
-            }
-          >
+          <Answered to={root}>
             <Show when={root.data()} fallback={<Skeleton shape="rows" />}>
               {(data) => (
                 <Show when={data().empty === null} fallback={<Empty why={data().empty ?? ""} />}>
@@ -277,7 +263,7 @@ export function TreeView(): JSX.Element {
                 </Show>
               )}
             </Show>
-          </Show>
+          </Answered>
         </div>
         <Details />
       </div>

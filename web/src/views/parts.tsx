@@ -4,6 +4,7 @@ import type { ApiError } from "../api/client.ts";
 import { STATE_NAMES, type ByState, type FunctionName, type StateName } from "../api/types.ts";
 import { categoryFill } from "../layout/colour.ts";
 import { duration, percent, place } from "../layout/format.ts";
+import type { Answer } from "../state/ask.ts";
 import { isDark } from "../state/theme.ts";
 import { useApp, STATE_LABELS, type MenuItem } from "./app.ts";
 
@@ -181,6 +182,22 @@ export function Failed(props: { error: ApiError; retry: () => void }): JSX.Eleme
         </button>
       </div>
     </div>
+  );
+}
+
+/** What an answer is shown as, or what went wrong with it and how to try again. */
+export function Answered(props: { to: Answer<unknown>; children: JSX.Element }): JSX.Element {
+  return (
+    <Show keyed when={props.to.error()} fallback={props.children}>
+      {(error) => (
+        <Failed
+          error={error}
+          retry={() => {
+            props.to.retry();
+          }}
+        />
+      )}
+    </Show>
   );
 }
 
