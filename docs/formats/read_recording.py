@@ -14,7 +14,8 @@ import pyarrow as pa
 TABLES = {1: "info", 2: "strings", 3: "files", 4: "functions", 5: "frames", 6: "stacks", 7: "processes",
           8: "threads", 9: "tasks", 10: "modules", 11: "samples", 12: "counter_series", 13: "counters",
           14: "messages", 15: "losses", 16: "clock", 17: "source_texts", 18: "summaries", 19: "tiles",
-          20: "index"}
+          20: "index", 21: "sites", 22: "locks", 32: "zones", 34: "waits", 36: "frame_marks", 37: "logs",
+          38: "zone_details", 39: "zone_summaries", 40: "zone_tiles"}
 HEADER = struct.Struct("<4sHBB6I5Q4xI")
 END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
 
@@ -69,6 +70,8 @@ def tables(path):
         data = file.read()
     schemas, batches, sizes = {}, {}, {}
     for name, kind, flags, detail, message, stored in chunks(data):
+        if name is None:
+            continue  # A table of a later version.
         sizes[name] = sizes.get(name, 0) + stored
         if kind == 1:
             schemas[name] = message

