@@ -23,6 +23,16 @@ pub fn walk(recording: &Recording) {
         let _ = recording.tiles(width, recording.range());
     }
     let _ = recording.counters(TimeRange::ALL);
+    for block in 0..recording.zone_blocks().len() {
+        let _ = recording.zones(block);
+        let _ = recording.zone_summary(block);
+    }
+    for &width in recording.zone_tile_widths() {
+        let _ = recording.zone_tiles(width, recording.range());
+    }
+    let _ = recording.frame_marks();
+    let _ = recording.logs(TimeRange::ALL);
+    let _ = recording.waits(TimeRange::ALL);
     for file in 0..dict.files().len() as u32 {
         let _ = recording.source_text(FileId(file));
     }
