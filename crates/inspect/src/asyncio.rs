@@ -33,6 +33,8 @@ pub struct TaskInfo {
 #[derive(Debug, Default)]
 pub(crate) struct Asyncio {
     offsets: Option<Offsets>,
+    /// Where they were read.
+    section: Option<RemoteAddr>,
     /// By interpreter state.
     modules: FxHashMap<u64, Module>,
     /// Whether a type is `_asyncio.Task` or made of it.
@@ -220,10 +222,18 @@ impl<M: Memory> Target<M> {
         self.asyncio.info(key)
     }
 
+    /// Where `asyncio` tells where it keeps things: as in [`RuntimePlace`](crate::RuntimePlace), or
+    /// in an extension module that was found since. `None` where there is no such thing.
+    #[must_use]
+    pub fn asyncio_section(&self) -> Option<RemoteAddr> {
+        self.asyncio.section
+    }
+
     /// Takes over the offsets at this address, if they make sense.
     pub(crate) fn learn_asyncio(&mut self, at: u64) {
         if self.layout.version.minor >= 14 {
             self.asyncio.offsets = self.read_offsets(at);
+            self.asyncio.section = self.asyncio.offsets.map(|_| RemoteAddr(at));
         }
     }
 

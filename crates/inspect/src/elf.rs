@@ -1,5 +1,6 @@
 //! What a CPython binary or library says of itself.
 
+use crate::layout::Architecture;
 use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, ReadRef};
 
 /// Addresses of interest in a binary, as linked (not yet relocated).
@@ -15,6 +16,8 @@ pub struct Landmarks {
     pub base: u64,
     /// File offset of the first loaded byte.
     pub base_offset: u64,
+    /// What it was built for; `None` for one that we cannot read.
+    pub architecture: Option<Architecture>,
 }
 
 /// Reads the landmarks out of an ELF file; `None` when it is none.
@@ -26,6 +29,11 @@ pub fn landmarks<'data>(data: impl ReadRef<'data>) -> Option<Landmarks> {
     // Loaders map whole pages.
     found.base = first.address() & !0xfff;
     found.base_offset = first.file_range().0 & !0xfff;
+    found.architecture = match file.architecture() {
+        object::Architecture::X86_64 => Some(Architecture::X86_64),
+        object::Architecture::Aarch64 => Some(Architecture::Aarch64),
+        _ => None,
+    };
     for section in file.sections() {
         match section.name() {
             Ok(".PyRuntime") => found.runtime = Some(section.address()),

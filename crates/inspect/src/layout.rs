@@ -53,6 +53,51 @@ impl std::fmt::Display for Version {
     }
 }
 
+/// The machine that an interpreter was built for, as far as its structures tell. Pointers have 64
+/// bits and the low byte comes first on all of them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Architecture {
+    /// Intel's and AMD's.
+    X86_64,
+    /// Arm's, 64-bit.
+    Aarch64,
+}
+
+/// The C library that an interpreter runs with.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum CLibrary {
+    /// GNU's.
+    Glibc,
+    /// That of Alpine Linux.
+    Musl,
+}
+
+/// What decides how large the C library's own structures are.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Machine {
+    /// The processor.
+    pub architecture: Architecture,
+    /// The C library.
+    pub library: CLibrary,
+}
+
+impl Machine {
+    /// `sizeof(pthread_mutex_t)`.
+    #[must_use]
+    pub fn mutex_size(self) -> usize {
+        match (self.architecture, self.library) {
+            (Architecture::Aarch64, CLibrary::Glibc) => 48,
+            (Architecture::X86_64, CLibrary::Glibc) | (_, CLibrary::Musl) => 40,
+        }
+    }
+
+    /// `sizeof(pthread_cond_t)`.
+    #[must_use]
+    pub fn condition_size(self) -> usize {
+        48
+    }
+}
+
 /// How a frame shows in its own memory whether it lives. It lets one copy of a stack be checked
 /// against itself, however fast the thread runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -258,11 +303,24 @@ pub struct Layout {
     pub object: ObjectLayout,
 }
 
+impl GilLayout {
+    /// The structure's size and fields, the same since 3.11 but for the C library's part of it:
+    /// two condition variables and two mutexes, after four words.
+    #[must_use]
+    pub fn of(machine: Machine) -> GilLayout {
+        GilLayout {
+            size: 32 + 2 * (machine.condition_size() + machine.mutex_size()),
+            last_holder: 8,
+            locked: 16,
+        }
+    }
+}
+
 impl Layout {
     /// The table of a version that does not describe itself: 3.11 and 3.12, whose structures no
     /// release of their branch has changed.
     #[must_use]
-    pub fn frozen(version: Version) -> Option<Layout> {
-        frozen::layout(version)
+    pub fn frozen(version: Version, machine: Machine) -> Option<Layout> {
+        frozen::layout(version, machine)
     }
 }

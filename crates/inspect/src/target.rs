@@ -5,7 +5,8 @@ use crate::code::{CodeId, CodeInfo, CodeTable};
 use crate::elf::{self, Landmarks};
 use crate::error::{OpenError, ReadError};
 use crate::layout::{
-    CurrentFrame, DebugOffsetsError, GilPlace, Layout, Version, parse_debug_offsets,
+    Architecture, CLibrary, CurrentFrame, DebugOffsetsError, GilPlace, Layout, Machine, Version,
+    parse_debug_offsets,
 };
 use crate::memory::{Memory, MemoryError, RemoteMemory, field, read_u32, read_u64};
 use crate::names::ThreadNames;
@@ -151,6 +152,8 @@ pub struct RuntimePlace {
     pub version: Option<RemoteAddr>,
     /// Address of the offsets that `asyncio` tells of itself, when they are in this binary.
     pub asyncio: Option<RemoteAddr>,
+    /// What the binary was built for.
+    pub machine: Machine,
 }
 
 impl<M: Memory> Target<M> {
@@ -396,17 +399,21 @@ fn loading(maps: &[Mapping]) -> bool {
 
 fn find_runtime(pid: Pid, maps: &[Mapping], exe: &str) -> Result<Option<RuntimePlace>, OpenError> {
     let exe = exe.strip_suffix(" (deleted)").unwrap_or(exe);
-    let is_python_library = |path: &str| {
+    let is_called = |path: &str, start: &str| {
         path.rsplit('/')
             .next()
-            .is_some_and(|name| name.starts_with("libpython"))
+            .is_some_and(|name| name.starts_with(start))
     };
+    let is_python_library = |path: &str| is_called(path, "libpython");
+    let is_python = |path: &str| is_called(path, "python3");
     let mut tried = HashSet::new();
-    // The library first: the small program that loads it has an undefined `_PyRuntime` only.
+    // The library first: the small program that loads it has an undefined `_PyRuntime` only. A
+    // program run by the dynamic loader or by an emulator is mapped, but is not the executable.
     let candidates = maps
         .iter()
         .filter(|map| is_python_library(&map.path))
-        .chain(maps.iter().filter(|map| map.path == exe));
+        .chain(maps.iter().filter(|map| map.path == exe))
+        .chain(maps.iter().filter(|map| is_python(&map.path)));
     let mut old = None;
     for map in candidates {
         if map.path.is_empty() || !tried.insert(map.path.clone()) {
@@ -440,6 +447,7 @@ fn find_runtime(pid: Pid, maps: &[Mapping], exe: &str) -> Result<Option<RuntimeP
 fn search(memory: &dyn Memory, maps: &[Mapping], path: &str) -> Option<RuntimePlace> {
     let of_file = || maps.iter().filter(|map| map.path == path);
     let base = of_file().map(|map| map.start).min()?;
+    let machine = machine(maps, None);
     for map in of_file().filter(|map| map.writable) {
         let size = usize::try_from(map.end.saturating_sub(map.start)).ok()?;
         let mut bytes = vec![0; size.min(MAX_SEARCH)];
@@ -447,7 +455,8 @@ fn search(memory: &dyn Memory, maps: &[Mapping], path: &str) -> Option<RuntimePl
             continue;
         }
         let found = (0..bytes.len().saturating_sub(8)).step_by(8).find(|at| {
-            bytes[*at..].starts_with(b"xdebugpy") && parse_debug_offsets(&bytes[*at..]).is_ok()
+            bytes[*at..].starts_with(b"xdebugpy")
+                && parse_debug_offsets(&bytes[*at..], machine).is_ok()
         });
         if let Some(at) = found {
             return Some(RuntimePlace {
@@ -456,6 +465,7 @@ fn search(memory: &dyn Memory, maps: &[Mapping], path: &str) -> Option<RuntimePl
                 runtime: RemoteAddr(map.start + at as u64),
                 version: None,
                 asyncio: None,
+                machine,
             });
         }
     }
@@ -490,7 +500,30 @@ fn place(maps: &[Mapping], path: &str, marks: &Landmarks) -> Option<RuntimePlace
         asyncio: marks
             .asyncio
             .map(|address| RemoteAddr(address.wrapping_add(bias))),
+        machine: machine(maps, marks.architecture),
     })
+}
+
+/// The machine of a process with these mappings, whose interpreter was built for `architecture`:
+/// ours, if that is not known.
+fn machine(maps: &[Mapping], architecture: Option<Architecture>) -> Machine {
+    let ours = if cfg!(target_arch = "aarch64") {
+        Architecture::Aarch64
+    } else {
+        Architecture::X86_64
+    };
+    let is_musl = |map: &Mapping| {
+        let name = map.path.rsplit('/').next().unwrap_or_default();
+        name.starts_with("ld-musl") || name.starts_with("libc.musl")
+    };
+    Machine {
+        architecture: architecture.unwrap_or(ours),
+        library: if maps.iter().any(is_musl) {
+            CLibrary::Musl
+        } else {
+            CLibrary::Glibc
+        },
+    }
 }
 
 fn read_layout(memory: &dyn Memory, pid: Pid, place: &RuntimePlace) -> Result<Layout, OpenError> {
@@ -506,7 +539,7 @@ fn read_layout(memory: &dyn Memory, pid: Pid, place: &RuntimePlace) -> Result<La
     };
     let mut bytes = vec![0; crate::layout::DEBUG_OFFSETS_SIZE];
     memory.read(place.runtime, &mut bytes).map_err(fault)?;
-    match parse_debug_offsets(&bytes) {
+    match parse_debug_offsets(&bytes, place.machine) {
         Ok(layout) => return Ok(layout),
         Err(DebugOffsetsError::NoCookie) => {}
         Err(error) => {
@@ -526,7 +559,7 @@ fn read_layout(memory: &dyn Memory, pid: Pid, place: &RuntimePlace) -> Result<La
     };
     let hex = read_u64(memory, at.0).map_err(fault)?;
     let version = Version::from_hex(hex as u32);
-    Layout::frozen(version).ok_or_else(|| {
+    Layout::frozen(version, place.machine).ok_or_else(|| {
         unsupported(
             Some(version),
             if (version.major, version.minor) >= (3, 13) {

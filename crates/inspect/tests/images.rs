@@ -2,24 +2,29 @@
 //! process, on any machine; and the same with damage in it.
 //!
 //! `cargo test -p sondage-inspect --test images -- --ignored write_images` makes the images anew.
+//! Those of aarch64 need its interpreters and an emulator: `SONDAGE_AARCH64` is `QEMU:ROOT[:ROOT…]`,
+//! where each `ROOT/usr/bin` holds some `python3.N`. The images here are of Debian's 3.11.2,
+//! 3.13.18, 3.14.10 and 3.15.2 under `qemu-aarch64-static` 7.2, which leaves addresses as they are.
 
 #![allow(clippy::print_stderr)]
 
 mod pythons;
 
 use proptest::prelude::*;
+use sondage_inspect::layout::{Architecture, CLibrary, Machine};
 use sondage_inspect::{
     Memory, MemoryError, RemoteMemory, RuntimePlace, StackSnapshot, Target, ThreadCursor,
 };
-use sondage_model::{Pid, RemoteAddr, Tid};
+use sondage_model::{Pid, RemoteAddr};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Memory of a process that is no more: ranges by address.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Image {
     pid: i32,
+    machine: Machine,
     runtime: u64,
     version: u64,
     asyncio: u64,
@@ -45,6 +50,7 @@ impl Image {
             runtime: RemoteAddr(self.runtime),
             version: (self.version != 0).then_some(RemoteAddr(self.version)),
             asyncio: (self.asyncio != 0).then_some(RemoteAddr(self.asyncio)),
+            machine: self.machine,
         };
         Target::with_memory(self.clone(), Pid(self.pid), place)
     }
@@ -52,7 +58,14 @@ impl Image {
     fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();
         let number = |value: u64, out: &mut Vec<u8>| out.extend(value.to_le_bytes());
-        for value in [self.pid as u64, self.runtime, self.version, self.asyncio] {
+        let head = [
+            self.pid as u64,
+            u64::from(self.machine.architecture == Architecture::Aarch64),
+            self.runtime,
+            self.version,
+            self.asyncio,
+        ];
+        for value in head {
             number(value, &mut out);
         }
         for (at, bytes) in &self.ranges {
@@ -71,6 +84,14 @@ impl Image {
         };
         let mut image = Image {
             pid: number() as i32,
+            machine: Machine {
+                architecture: if number() == 1 {
+                    Architecture::Aarch64
+                } else {
+                    Architecture::X86_64
+                },
+                library: CLibrary::Glibc,
+            },
             runtime: number(),
             version: number(),
             asyncio: number(),
@@ -136,9 +157,12 @@ fn describe<M: Memory>(target: &mut Target<M>, pid: i32) -> String {
             thread.name,
             thread.interpreter
         );
-        if thread.tid != Tid(pid) {
-            continue;
-        }
+        let gil = target.gil(thread.interpreter_state).expect("a GIL");
+        text += &format!(
+            "    a GIL of {} bytes, {}\n",
+            gil.end.0 - gil.start.0,
+            if gil.locked { "taken" } else { "free" }
+        );
         let mut out = StackSnapshot::default();
         target
             .sample(&mut ThreadCursor::new(&thread), &mut out)
@@ -146,8 +170,8 @@ fn describe<M: Memory>(target: &mut Target<M>, pid: i32) -> String {
         for line in pythons::words(target, &out) {
             text += &format!("    {line}\n");
         }
-        if let Some(task) = out.task {
-            text += &format!("    task {:?}\n", target.task(task));
+        if let Some(task) = out.task.and_then(|key| target.task(key)) {
+            text += &format!("    task {:?} of {}\n", task.name, task.coroutine);
         }
     }
     text
@@ -157,56 +181,89 @@ fn describe<M: Memory>(target: &mut Target<M>, pid: i32) -> String {
 #[ignore = "makes the images anew, from the interpreters of this machine"]
 fn write_images() {
     std::fs::create_dir_all(folder()).expect("the folder");
-    for python in pythons::each_minor() {
-        let program = python.start("asleep.py", &[]).ready();
-        std::thread::sleep(std::time::Duration::from_millis(300));
-        let place = Target::locate(program.pid()).expect("a place");
-        let recorder = Recorder {
-            from: RemoteMemory::new(program.pid()),
-            kept: RefCell::default(),
-        };
-        let (runtime, version) = (place.runtime.0, place.version.map_or(0, |at| at.0));
-        let asyncio = place.asyncio.map_or(0, |at| at.0);
-        let pid = program.pid();
-        let mut target = Target::with_memory(&recorder, pid, place).expect("a target");
-        let text = describe(&mut target, pid.0);
-        drop(target);
-        let image = Image {
-            pid: pid.0,
-            runtime,
-            version,
-            asyncio,
-            ranges: recorder.kept.into_inner(),
-        };
-        let name = folder().join(format!("3.{}", python.minor));
-        std::fs::write(
-            name.with_extension(format!("{}.image", python.minor)),
-            image.to_bytes(),
-        )
-        .expect("written");
-        std::fs::write(name.with_extension(format!("{}.txt", python.minor)), text)
-            .expect("written");
+    let native = pythons::each_minor().into_iter();
+    let emulated = std::env::var("SONDAGE_AARCH64").unwrap_or_default();
+    let all = native
+        .map(|python| ("x86_64", python))
+        .chain(pythons::emulated(&emulated).map(|python| ("aarch64", python)));
+    for (architecture, python) in all {
+        for what in PROGRAMS {
+            write_image(architecture, &python, what);
+        }
     }
 }
 
+fn write_image(architecture: &str, python: &pythons::Python, what: &str) {
+    let program = python.start(&format!("{what}.py"), &[]).ready();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let place = Target::locate(program.pid()).expect("a place");
+    let recorder = Recorder {
+        from: RemoteMemory::new(program.pid()),
+        kept: RefCell::default(),
+    };
+    let mut image = Image {
+        pid: program.pid().0,
+        machine: place.machine,
+        runtime: place.runtime.0,
+        version: place.version.map_or(0, |at| at.0),
+        asyncio: 0,
+        ranges: BTreeMap::new(),
+    };
+    let mut target = Target::with_memory(&recorder, program.pid(), place).expect("a target");
+    let text = describe(&mut target, image.pid);
+    // An image has no extension modules to look into.
+    image.asyncio = target.asyncio_section().map_or(0, |at| at.0);
+    drop(target);
+    image.ranges = recorder.kept.into_inner();
+    let name = format!("3.{}.{architecture}.{what}", python.minor);
+    let file = |ending| folder().join(format!("{name}.{ending}"));
+    std::fs::write(file("image"), image.to_bytes()).expect("written");
+    std::fs::write(file("txt"), text).expect("written");
+}
+
+/// Five versions on x86-64, four on aarch64, two programs each.
+const STORED: usize = 18;
+const PROGRAMS: [&str; 2] = ["asleep", "asleep_task"];
+
+/// Every image: what it is of, itself, and what is to be read of it.
 fn stored() -> Vec<(String, Image, String)> {
-    [11, 12, 13, 14, 15]
+    let mut names: Vec<String> = std::fs::read_dir(folder())
+        .expect("the folder")
+        .filter_map(|entry| {
+            let name = entry.expect("an entry").file_name();
+            Some(name.to_str()?.strip_suffix(".image")?.to_owned())
+        })
+        .collect();
+    names.sort();
+    names
         .into_iter()
-        .map(|minor| {
-            let file = |ending| folder().join(format!("3.{minor}.{ending}"));
+        .map(|name| {
+            let file = |ending| folder().join(format!("{name}.{ending}"));
             let image = std::fs::read(file("image")).expect("the image");
             let text = std::fs::read_to_string(file("txt")).expect("its text");
-            (format!("3.{minor}"), Image::from_bytes(&image), text)
+            (name, Image::from_bytes(&image), text)
         })
         .collect()
 }
 
 #[test]
-fn stored_images_of_every_version_are_read() {
-    for (version, image, text) in stored() {
-        assert!(text.contains("Étage.méthode:26"), "{version}: {text}");
+fn stored_images_of_every_version_and_machine_are_read() {
+    let stored = stored();
+    assert_eq!(stored.len(), STORED);
+    for (name, image, text) in stored {
+        let expected = if name.ends_with("asleep_task") {
+            "task \"étape 1\" of second_step\n"
+        } else {
+            "Étage.méthode:26\n"
+        };
+        assert!(text.contains(expected), "{name}: {text}");
+        let gil = if name.contains("aarch64") { 224 } else { 208 };
+        assert!(
+            text.contains(&format!("a GIL of {gil} bytes")),
+            "{name}: {text}"
+        );
         let mut target = image.open().expect("a target");
-        assert_eq!(describe(&mut target, image.pid), text, "{version}");
+        assert_eq!(describe(&mut target, image.pid), text, "{name}");
     }
 }
 
@@ -240,7 +297,7 @@ proptest! {
 
     #[test]
     fn damaged_images_do_no_harm(
-        which in 0..5_usize,
+        which in 0..STORED,
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u64>(), 0..4_u8), 1..40),
     ) {
         let (_, mut image, _) = stored().swap_remove(which);

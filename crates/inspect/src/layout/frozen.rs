@@ -1,20 +1,22 @@
 //! CPython 3.11 and 3.12: branches that get security fixes only, so their tables are frozen.
-//! Source: the headers of 3.11.7 and 3.12.1 (`offsetof`), 64-bit, GIL builds.
+//! Source: the headers of 3.11.7 and 3.12.1 (`offsetof`), 64-bit, GIL builds. No field used lies
+//! behind one whose size depends on the machine: those of the GIL come after them.
 
 use super::{
     CodeLayout, CurrentFrame, FrameLayout, FrameSize, GilLayout, GilPlace, HoldsGil,
-    InterpreterLayout, Layout, Liveness, ObjectLayout, RuntimeLayout, ThreadLayout, Version,
+    InterpreterLayout, Layout, Liveness, Machine, ObjectLayout, RuntimeLayout, ThreadLayout,
+    Version,
 };
 
-pub(super) fn layout(version: Version) -> Option<Layout> {
+pub(super) fn layout(version: Version, machine: Machine) -> Option<Layout> {
     match (version.major, version.minor) {
-        (3, 11) => Some(v3_11(version)),
-        (3, 12) => Some(v3_12(version)),
+        (3, 11) => Some(v3_11(version, machine)),
+        (3, 12) => Some(v3_12(version, machine)),
         _ => None,
     }
 }
 
-fn v3_11(version: Version) -> Layout {
+fn v3_11(version: Version, machine: Machine) -> Layout {
     Layout {
         version,
         runtime: RuntimeLayout {
@@ -30,7 +32,7 @@ fn v3_11(version: Version) -> Layout {
             gil: GilPlace::InRuntime { at: 360 },
             code_generation: None,
         },
-        gil: GIL,
+        gil: GilLayout::of(machine),
         thread: ThreadLayout {
             next: 8,
             interp: 16,
@@ -82,7 +84,7 @@ fn v3_11(version: Version) -> Layout {
     }
 }
 
-fn v3_12(version: Version) -> Layout {
+fn v3_12(version: Version, machine: Machine) -> Layout {
     Layout {
         version,
         runtime: RuntimeLayout {
@@ -98,7 +100,7 @@ fn v3_12(version: Version) -> Layout {
             gil: GilPlace::Pointer { at: 384 },
             code_generation: None,
         },
-        gil: GIL,
+        gil: GilLayout::of(machine),
         thread: ThreadLayout {
             next: 8,
             interp: 16,
@@ -138,13 +140,6 @@ fn v3_12(version: Version) -> Layout {
         object: OBJECTS,
     }
 }
-
-/// The same since 3.11.
-pub(super) const GIL: GilLayout = GilLayout {
-    size: 208,
-    last_holder: 8,
-    locked: 16,
-};
 
 /// As of 3.12.
 pub(super) const OBJECTS: ObjectLayout = ObjectLayout {

@@ -7,8 +7,8 @@
 
 use super::{
     CodeLayout, CurrentFrame, FrameLayout, FrameSize, GilLayout, GilPlace, HoldsGil,
-    InterpreterLayout, Layout, Liveness, ObjectLayout, RuntimeLayout, ThreadLayout, Version,
-    frozen::{GIL, OBJECTS},
+    InterpreterLayout, Layout, Liveness, Machine, ObjectLayout, RuntimeLayout, ThreadLayout,
+    Version, frozen::OBJECTS,
 };
 use crate::memory::word;
 
@@ -123,12 +123,12 @@ const CALLS_3_15: &[u8] = &[
 /// hundred thousand.
 const MAX_OFFSET: u64 = 1 << 24;
 
-/// The layout told by the bytes at the start of `_PyRuntime`.
+/// The layout told by the bytes at the start of `_PyRuntime` of an interpreter for this machine.
 ///
 /// # Errors
 /// See [`DebugOffsetsError`]. Unknown versions, pre-releases and free-threaded builds are refused,
 /// not guessed.
-pub fn parse_debug_offsets(bytes: &[u8]) -> Result<Layout, DebugOffsetsError> {
+pub fn parse_debug_offsets(bytes: &[u8], machine: Machine) -> Result<Layout, DebugOffsetsError> {
     if bytes.get(..8) != Some(b"xdebugpy".as_slice()) {
         return Err(DebugOffsetsError::NoCookie);
     }
@@ -149,6 +149,7 @@ pub fn parse_debug_offsets(bytes: &[u8]) -> Result<Layout, DebugOffsetsError> {
         bytes,
         version,
         fields,
+        machine,
     }
     .layout()
 }
@@ -157,6 +158,7 @@ struct Offsets<'a> {
     bytes: &'a [u8],
     version: Version,
     fields: &'static str,
+    machine: Machine,
 }
 
 impl Offsets<'_> {
@@ -220,10 +222,11 @@ impl Offsets<'_> {
     fn layout(&self) -> Result<Layout, DebugOffsetsError> {
         let minor = self.version.minor;
         let finalizing = self.inside("runtime.finalizing", "runtime.size", 8)?;
-        let gil = self.inside("interpreter.gil", "interpreter.size", GIL.size)?;
+        let known_gil = GilLayout::of(self.machine);
+        let gil = self.inside("interpreter.gil", "interpreter.size", known_gil.size)?;
         let gil_field = |field| {
             let at = self.inside(field, "interpreter.size", 8)?;
-            self.check(field, at, at >= gil && at - gil < GIL.size)?;
+            self.check(field, at, at >= gil && at - gil < known_gil.size)?;
             Ok(at - gil)
         };
         let status = self.inside("thread.status", "thread.size", 4)?;
@@ -260,7 +263,7 @@ impl Offsets<'_> {
                 },
             },
             gil: GilLayout {
-                size: GIL.size,
+                size: known_gil.size,
                 last_holder: gil_field("interpreter.gil_holder")?,
                 locked: gil_field("interpreter.gil_locked")?,
             },

@@ -20,6 +20,8 @@ pub struct Python {
     root: PathBuf,
     /// The program, as seen in that root.
     program: PathBuf,
+    /// What runs it, with its first arguments, when it is another machine's.
+    emulator: Vec<String>,
 }
 
 const MINORS: [u8; 5] = [11, 12, 13, 14, 15];
@@ -40,6 +42,7 @@ pub fn all() -> Vec<Python> {
                 label,
                 root,
                 program,
+                emulator: Vec::new(),
             });
         }
     };
@@ -88,6 +91,26 @@ pub fn each_minor() -> Vec<Python> {
     pythons
 }
 
+/// The interpreters of another machine that `EMULATOR:ROOT[:ROOT…]` names.
+pub fn emulated(names: &str) -> impl Iterator<Item = Python> {
+    let mut parts = names.split(':').map(str::to_owned);
+    let emulator = parts.next().unwrap_or_default();
+    let roots: Vec<String> = parts.collect();
+    roots.into_iter().flat_map(move |root| {
+        let emulator = emulator.clone();
+        MINORS.into_iter().filter_map(move |minor| {
+            let program = Path::new(&root).join(format!("usr/bin/python3.{minor}"));
+            program.exists().then(|| Python {
+                minor,
+                label: program.display().to_string(),
+                root: "/".into(),
+                program,
+                emulator: vec![emulator.clone(), "-L".into(), root.clone()],
+            })
+        })
+    })
+}
+
 impl Python {
     /// The program `tests/programs/NAME`, copied where this interpreter sees it.
     pub fn start(&self, name: &str, args: &[&str]) -> Program {
@@ -109,7 +132,11 @@ impl Python {
         let seen = |path: &Path| {
             Path::new("/").join(path.strip_prefix(&self.root).expect("inside the root"))
         };
-        let mut command = if self.root == Path::new("/") {
+        let mut command = if let [emulator, options @ ..] = self.emulator.as_slice() {
+            let mut command = Command::new(emulator);
+            command.args(options).arg(&self.program);
+            command
+        } else if self.root == Path::new("/") {
             Command::new(&self.program)
         } else {
             let mut command = Command::new("chroot");
