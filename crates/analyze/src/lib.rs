@@ -52,6 +52,7 @@ pub mod picture;
 mod program;
 mod report;
 mod scan;
+mod tasks;
 mod timeline;
 mod trace;
 mod tree;
@@ -83,6 +84,7 @@ pub use report::{
     HotFunction, HotLine, HotPath, Note, ProcessTimes, Report, ReportOptions, ThreadTimes,
 };
 pub use scan::Unit;
+pub use tasks::TaskTimes;
 pub use timeline::{ThreadTrack, Timeline};
 pub use trace::{TraceSpan, TraceTree};
 pub use tree::MergeBy;

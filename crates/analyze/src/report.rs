@@ -10,7 +10,7 @@ use crate::analyzer::Selection;
 use crate::functions::SortBy;
 use crate::{
     AnalyzeError, Analyzer, Empty, Filter, FrameName, FunctionQuery, Overview, Program, StateSet,
-    Totals, Unit, human,
+    TaskTimes, Totals, Unit, human,
 };
 
 /// What goes into a [`Report`].
@@ -63,6 +63,10 @@ pub struct Report {
     pub shows_asleep: bool,
     /// Where the time went, by process and thread, heaviest first.
     pub processes: Vec<ProcessTimes>,
+    /// The asyncio tasks with the most weight, of the same samples as the lists of functions.
+    pub tasks: Vec<TaskTimes>,
+    /// How many rows that list would have.
+    pub task_count: usize,
     /// The functions with the most self weight.
     pub by_own: Vec<HotFunction>,
     /// The functions with the most total weight.
@@ -281,6 +285,9 @@ impl Analyzer {
             .map(|process| &process.runtime)
             .find(|runtime| !runtime.is_empty());
         let lost = overview.lost();
+        let mut tasks = self.tasks(&filter)?;
+        let task_count = tasks.len();
+        tasks.truncate(options.limit);
         Ok(Report {
             recording: options.recording.clone(),
             command: info.command.clone(),
@@ -293,6 +300,8 @@ impl Analyzer {
             total: *whole.total(),
             shown: *selection.total(),
             shows_asleep,
+            tasks,
+            task_count,
             by_own: self.hot_functions(&filter, SortBy::Own, options.limit)?,
             by_total: self.hot_functions(&filter, SortBy::Total, options.limit)?,
             lines: self.hot_lines(&selection, options.limit)?,
