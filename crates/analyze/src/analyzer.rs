@@ -11,7 +11,7 @@ use crate::scan::{Admit, Piece, Sink, Unit, check, scan, unit_of};
 use crate::tree::{CallTree, MergeBy, NodeWeights};
 use crate::weights::StackSums;
 use crate::zones::ZoneIndex;
-use crate::{AnalyzeError, Empty, Filter, Totals, Weights};
+use crate::{AnalyzeError, Empty, Filter, Search, Totals, Weights};
 
 /// Answers questions about one recording.
 ///
@@ -205,7 +205,8 @@ impl Analyzer {
     }
 
     pub(crate) fn admit(&self, filter: &Filter) -> Result<Admit, AnalyzeError> {
-        let admit = Admit::new(&*self.source, &self.names, filter, self.unit);
+        let matching = |search: &Search| self.names.matching(self.dictionary(), search);
+        let admit = Admit::new(&*self.source, matching, filter, self.unit);
         Ok(match filter.inside {
             Some(inside) => admit.inside_of(self.stretches(inside)?),
             None => admit,

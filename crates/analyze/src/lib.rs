@@ -48,6 +48,7 @@ mod logs;
 mod names;
 mod order;
 mod overview;
+mod pass;
 pub mod picture;
 mod program;
 mod report;
@@ -79,11 +80,12 @@ pub use logs::{LogLines, LogMark, LogQuery};
 pub use names::{FileName, FrameName, Names, Origin};
 pub use order::{Segment, TimeOrder, TimeWindow};
 pub use overview::Overview;
+pub use pass::Pass;
 pub use program::{PROBE_COST, PROBES, ProbeCost, Program};
 pub use report::{
     HotFunction, HotLine, HotPath, Note, ProcessTimes, Report, ReportOptions, ThreadTimes,
 };
-pub use scan::Unit;
+pub use scan::{Piece, Unit};
 pub use tasks::TaskTimes;
 pub use timeline::{ThreadTrack, Timeline};
 pub use trace::{TraceSpan, TraceTree};

@@ -12,7 +12,6 @@ use sondage_model::{
 use std::sync::Arc;
 
 use crate::inside::Stretches;
-use crate::names::Names;
 use crate::{Filter, Search};
 
 /// What weights are measured in.
@@ -25,12 +24,17 @@ pub enum Unit {
 }
 
 /// A piece of the recording: a sample, the part of one inside the range, or a sum of some.
-#[derive(Clone, Copy)]
-pub(crate) struct Piece {
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Piece {
+    /// Whose.
     pub thread: ThreadId,
+    /// Of this stack; one that the dictionary does not have counts as empty.
     pub stack: StackId,
+    /// In this state.
     pub state: State,
+    /// Number of observations.
     pub count: u64,
+    /// In the unit of the recording ([`Unit`]).
     pub weight: u64,
 }
 
@@ -56,7 +60,13 @@ pub(crate) struct Admit {
 }
 
 impl Admit {
-    pub(crate) fn new(source: &dyn Source, names: &Names, filter: &Filter, unit: Unit) -> Admit {
+    /// `matching` says of each function whether it matches a search; asked only where there is one.
+    pub(crate) fn new(
+        source: &dyn Source,
+        matching: impl FnOnce(&Search) -> Vec<bool>,
+        filter: &Filter,
+        unit: Unit,
+    ) -> Admit {
         let dict = source.dictionary();
         let states = std::array::from_fn(|code| {
             let state = State::from_code(code as u8);
@@ -67,7 +77,7 @@ impl Admit {
             recording_end: source.range().end,
             threads: admitted_threads(dict, filter),
             states,
-            stacks: stacks_with(dict, names, filter.function, filter.search.as_ref()),
+            stacks: stacks_with(dict, matching, filter.function, filter.search.as_ref()),
             stack_count: dict.stacks().len(),
             unit,
             stretches: None,
@@ -86,7 +96,7 @@ impl Admit {
         self.stretches.as_deref()
     }
 
-    fn takes_all_of(&self, span: TimeRange) -> bool {
+    pub(crate) fn takes_all_of(&self, span: TimeRange) -> bool {
         self.stretches.is_none()
             && self.range.is_none_or(|range| {
                 range.start <= span.start
@@ -129,11 +139,11 @@ impl Admit {
         }
     }
 
-    fn add_summary(&self, rows: &[SummaryRow], sink: &mut impl Sink) {
+    pub(crate) fn add_summary(&self, rows: &[SummaryRow], mut add: impl FnMut(Piece)) {
         for row in rows {
             let stack = self.known(row.stack);
             if self.takes(row.thread, row.state, stack) {
-                sink.add(Piece {
+                add(Piece {
                     thread: row.thread,
                     stack,
                     state: row.state,
@@ -147,7 +157,8 @@ impl Admit {
         }
     }
 
-    fn add_samples(&self, rows: &SampleColumns, sink: &mut impl Sink) {
+    /// Calls `add` with the number of each row that is admitted, and its part in the range.
+    pub(crate) fn add_samples(&self, rows: &SampleColumns, mut add: impl FnMut(usize, Piece)) {
         for i in 0..rows.len() {
             let (thread, state) = (rows.threads[i], rows.states[i]);
             let stack = self.known(rows.stacks[i]);
@@ -159,13 +170,14 @@ impl Admit {
             let Some((count, weight)) = inside else {
                 continue;
             };
-            sink.add(Piece {
+            let piece = Piece {
                 thread,
                 stack,
                 state,
                 count,
                 weight,
-            });
+            };
+            add(i, piece);
         }
     }
 
@@ -256,7 +268,7 @@ pub(crate) fn admitted_threads(dict: &Dictionary, filter: &Filter) -> Option<Vec
 /// are not asked for.
 fn stacks_with(
     dict: &Dictionary,
-    names: &Names,
+    matching: impl FnOnce(&Search) -> Vec<bool>,
     function: Option<FunctionId>,
     search: Option<&Search>,
 ) -> Option<Vec<bool>> {
@@ -267,7 +279,7 @@ fn stacks_with(
         }
         stacks_with_any(dict, &wanted)
     });
-    let by_search = search.map(|search| stacks_with_any(dict, &names.matching(dict, search)));
+    let by_search = search.map(|search| stacks_with_any(dict, &matching(search)));
     match (by_function, by_search) {
         (Some(mut both), Some(other)) => {
             for (slot, other) in both.iter_mut().zip(other) {
@@ -327,10 +339,10 @@ pub(crate) fn scan<S: Sink>(
         for &block in blocks {
             if admit.takes_all_of(source.blocks()[block].range) {
                 let summary = source.summary(block)?;
-                admit.add_summary(&summary, &mut sink);
+                admit.add_summary(&summary, |piece| sink.add(piece));
             } else {
                 let samples = source.samples(block)?;
-                admit.add_samples(&samples, &mut sink);
+                admit.add_samples(&samples, |_, piece| sink.add(piece));
             }
         }
         Ok(sink)

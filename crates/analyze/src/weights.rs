@@ -2,9 +2,9 @@
 
 use sondage_model::{Source, SourceError, StackId, StateKind};
 
-use crate::Filter;
 use crate::names::Names;
 use crate::scan::{Admit, ByState, Piece, Sink, check, scan, unit_of};
+use crate::{Filter, Search};
 
 /// Counts and weights by stack, of the samples a [`Filter`] admits.
 ///
@@ -130,7 +130,8 @@ impl Weights {
 pub fn aggregate(source: &dyn Source, filter: &Filter) -> Result<Weights, SourceError> {
     check(source.dictionary())?;
     let names = Names::new(source.dictionary());
-    let admit = Admit::new(source, &names, filter, unit_of(source)?);
+    let matching = |search: &Search| names.matching(source.dictionary(), search);
+    let admit = Admit::new(source, matching, filter, unit_of(source)?);
     let stacks = source.dictionary().stacks().len();
     Ok(scan(source, &admit, || StackSums::new(stacks))?.finish())
 }

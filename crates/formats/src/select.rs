@@ -1,11 +1,8 @@
 //! The samples an export is about, summed up or in the order of time.
 
 use rustc_hash::FxHashMap;
-use sondage_analyze::{Filter, Names, Search};
-use sondage_model::{
-    Dictionary, FunctionId, Nanos, SampleRow, Source, SourceError, StackId, State, StateKind,
-    ThreadId, Time, TimeRange,
-};
+use sondage_analyze::{Filter, Pass, Unit};
+use sondage_model::{Nanos, Source, SourceError, StackId, State, StateKind, ThreadId, Time};
 
 use crate::{FormatError, Measure};
 
@@ -21,11 +18,7 @@ pub(crate) struct Selection<'a> {
     pub source: &'a dyn Source,
     /// Whether the samples have no times: an import of counts.
     pub timeless: bool,
-    filter: &'a Filter,
-    /// For each thread whether it passes; `None` when all do.
-    threads: Option<Vec<bool>>,
-    /// For each stack whether it passes; `None` when all do.
-    stacks: Option<Vec<bool>>,
+    pass: Pass<'a>,
 }
 
 /// What one stack (of one thread, if asked) adds up to.
@@ -77,18 +70,11 @@ impl Slice {
 
 impl<'a> Selection<'a> {
     pub fn new(source: &'a dyn Source, filter: &'a Filter) -> Result<Selection<'a>, SourceError> {
-        let dictionary = source.dictionary();
-        let by_thread = !(filter.threads.is_empty() && filter.processes.is_empty());
-        let passes = |(index, process)| {
-            filter.processes.contains(process) || filter.threads.contains(&ThreadId(index))
-        };
-        let processes = dictionary.threads().iter().map(|row| &row.process);
+        let pass = Pass::new(source, filter)?;
         Ok(Selection {
             source,
-            timeless: is_timeless(source)?,
-            filter,
-            threads: by_thread.then(|| (0u32..).zip(processes).map(passes).collect()),
-            stacks: stacks_that_pass(dictionary, filter.function, filter.search.as_ref()),
+            timeless: pass.unit() == Unit::Samples,
+            pass,
         })
     }
 
@@ -101,121 +87,19 @@ impl<'a> Selection<'a> {
         }
     }
 
-    fn admits(&self, thread: ThreadId, stack: StackId, state: State) -> bool {
-        let one = |flags: &Option<Vec<bool>>, index: usize| {
-            flags
-                .as_ref()
-                .is_none_or(|flags| flags.get(index).copied().unwrap_or(false))
-        };
-        self.filter.states.contains(state.kind())
-            && (state.holds_gil() || !self.filter.gil_only)
-            && one(&self.threads, thread.index())
-            && one(&self.stacks, stack.index())
-    }
-
-    /// A stack that the recording does not have counts as empty.
-    fn known(&self, stack: StackId) -> StackId {
-        if stack.index() < self.source.dictionary().stacks().len() {
-            stack
-        } else {
-            StackId::EMPTY
-        }
-    }
-
-    /// The blocks that may have a part in the range, and whether all of it.
-    fn blocks(&self) -> impl Iterator<Item = (usize, bool)> + '_ {
-        let blocks = self.source.blocks().iter().enumerate();
-        blocks.filter_map(|(block, span)| {
-            let Some(range) = self.filter.range else {
-                return Some((block, true));
-            };
-            let (start, end) = (span.range.start, span.range.end);
-            let touches = start <= range.end && range.start <= end;
-            let reaches_end = range.end >= self.source.range().end;
-            let whole = range.start <= start && (end < range.end || reaches_end);
-            touches.then_some((block, whole))
-        })
-    }
-
-    /// Calls `each` with the samples that pass: what is inside the range of each, and its count.
-    pub fn for_each(&self, mut each: impl FnMut(SampleRow, u64)) -> Result<(), SourceError> {
-        for (block, _) in self.blocks() {
-            let samples = self.source.samples(block)?;
-            self.of_block(samples.rows(), &mut each);
-        }
-        Ok(())
-    }
-
-    fn of_block(
-        &self,
-        rows: impl Iterator<Item = SampleRow>,
-        each: &mut impl FnMut(SampleRow, u64),
-    ) {
-        for mut row in rows {
-            row.stack = self.known(row.stack);
-            if !self.admits(row.thread, row.stack, row.state) {
-                continue;
-            }
-            if let Some((weight, count)) = self.inside(&row) {
-                if let Some(range) = self.filter.range {
-                    row.time = row.time.min(range.end);
-                }
-                row.weight = weight;
-                each(row, count);
-            }
-        }
-    }
-
-    /// The weight and count of the part of a sample that lies in the range.
-    fn inside(&self, row: &SampleRow) -> Option<(Nanos, u64)> {
-        let (time, weight, count) = (row.time.0, row.weight.0, u64::from(row.count));
-        let Some(TimeRange { start, end }) = self.filter.range else {
-            return Some((row.weight, count));
-        };
-        if weight == 0 || self.timeless {
-            let last = row.time == end && end >= self.source.range().end;
-            let inside = start <= row.time && (row.time < end || last);
-            return inside.then_some((Nanos::ZERO, count));
-        }
-        let before = match start.0 {
-            0 => 0,
-            start => start.saturating_add(weight).saturating_sub(time),
-        };
-        let after = time.saturating_sub(end.0);
-        let kept = weight.checked_sub(before.saturating_add(after))?;
-        let seen_until =
-            |offset: u64| (u128::from(count) * u128::from(offset) / u128::from(weight)) as u64;
-        let count = seen_until(weight - after) - seen_until(before);
-        (kept > 0).then_some((Nanos(kept), count))
-    }
-
     /// The sums of each thread's stacks, ordered by thread and stack.
     pub fn by_thread_and_stack(&self) -> Result<Vec<ThreadSum>, SourceError> {
         let mut sums: FxHashMap<(ThreadId, StackId), Sum> = FxHashMap::default();
-        let mut add = |thread, stack, sum| sums.entry((thread, stack)).or_default().add(sum);
-        for (block, whole) in self.blocks() {
-            if whole {
-                for row in self.source.summary(block)?.iter() {
-                    let stack = self.known(row.stack);
-                    if self.admits(row.thread, stack, row.state) {
-                        add(
-                            row.thread,
-                            stack,
-                            Sum::new(row.state, row.weight, row.count),
-                        );
-                    }
-                }
-            } else {
-                let samples = self.source.samples(block)?;
-                self.of_block(samples.rows(), &mut |row, count| {
-                    add(
-                        row.thread,
-                        row.stack,
-                        Sum::new(row.state, row.weight, count),
-                    );
-                });
-            }
-        }
+        self.pass.for_each_sum(|piece| {
+            let weight = match self.timeless {
+                true => Nanos::ZERO,
+                false => Nanos(piece.weight),
+            };
+            let sum = Sum::new(piece.state, weight, piece.count);
+            sums.entry((piece.thread, piece.stack))
+                .or_default()
+                .add(sum);
+        })?;
         let mut sums: Vec<_> = sums.into_iter().collect();
         sums.sort_unstable_by_key(|(key, _)| *key);
         Ok(sums)
@@ -244,7 +128,7 @@ impl<'a> Selection<'a> {
         for group in self.groups()? {
             let mut rows: FxHashMap<ThreadId, Vec<Slice>> =
                 group.iter().map(|thread| (*thread, Vec::new())).collect();
-            self.for_each(|row, count| {
+            self.pass.for_each(|row, count| {
                 if let Some(slices) = rows.get_mut(&row.thread) {
                     slices.push(Slice {
                         start: row.time.saturating_sub(row.weight),
@@ -270,7 +154,8 @@ impl<'a> Selection<'a> {
     /// The threads that have samples, in order, in groups that fit [`ROWS_AT_A_TIME`].
     fn groups(&self) -> Result<Vec<Vec<ThreadId>>, SourceError> {
         let mut rows: FxHashMap<ThreadId, u64> = FxHashMap::default();
-        self.for_each(|row, _| *rows.entry(row.thread).or_default() += 1)?;
+        self.pass
+            .for_each(|row, _| *rows.entry(row.thread).or_default() += 1)?;
         let names = crate::names::Names::new(self.source.dictionary());
         let mut threads: Vec<(ThreadId, u64)> = rows.into_iter().collect();
         threads.sort_unstable_by_key(|(thread, _)| (names.process_of(*thread), *thread));
@@ -287,47 +172,6 @@ impl<'a> Selection<'a> {
             }
         }
         Ok(groups)
-    }
-}
-
-/// Whether no sample has a time, as in an import of counts.
-fn is_timeless(source: &dyn Source) -> Result<bool, SourceError> {
-    if source.info().interval > Nanos::ZERO {
-        return Ok(false);
-    }
-    match source.blocks().iter().position(|block| block.rows > 0) {
-        Some(block) => Ok(source
-            .summary(block)?
-            .iter()
-            .all(|row| row.weight == Nanos::ZERO)),
-        None => Ok(false),
-    }
-}
-
-/// For each stack whether it has the function and a frame that matches; `None` when neither is
-/// asked for. Callers have smaller ids, so one pass is enough.
-fn stacks_that_pass(
-    dictionary: &Dictionary,
-    function: Option<FunctionId>,
-    search: Option<&Search>,
-) -> Option<Vec<bool>> {
-    let containing = |wanted: &dyn Fn(FunctionId) -> bool| {
-        let mut flags = vec![false; dictionary.stacks().len()];
-        for (index, row) in dictionary.stacks().iter().enumerate().skip(1) {
-            let frame = dictionary.frames().get(row.frame.index());
-            let caller = flags.get(row.parent.index()).copied().unwrap_or(false);
-            flags[index] = caller || frame.is_some_and(|frame| wanted(frame.function));
-        }
-        flags
-    };
-    let with_function = function.map(|function| containing(&|other| other == function));
-    let with_match = search.map(|search| {
-        let matching = Names::new(dictionary).matching(dictionary, search);
-        containing(&|function| matching.get(function.index()).copied().unwrap_or(false))
-    });
-    match (with_function, with_match) {
-        (Some(a), Some(b)) => Some(a.into_iter().zip(b).map(|(a, b)| a && b).collect()),
-        (a, b) => a.or(b),
     }
 }
 
