@@ -96,10 +96,12 @@ impl From<AnalyzeError> for ApiError {
             AnalyzeError::Search(error) => {
                 ApiError::bad(error.to_string(), "correct the regular expression")
             }
-            error @ AnalyzeError::NoSuch { .. } => ApiError::not_found(
-                error.to_string(),
-                "ids are those of this recording (see api/meta and api/functions)",
-            ),
+            error @ (AnalyzeError::NoSuch { .. } | AnalyzeError::NoSuchZone { .. }) => {
+                ApiError::not_found(
+                    error.to_string(),
+                    "ids are those of this recording (see api/meta and api/functions)",
+                )
+            }
         }
     }
 }

@@ -2,11 +2,14 @@
 
 use serde::Serialize;
 use sondage_analyze::{
-    HotFunction, HotLine, HotPath, Note, ProcessTimes, Report, ThreadTimes, Totals, Unit,
+    HotFunction, HotLine, HotPath, Note, ProcessTimes, Program, Report, TaskTimes, ThreadTimes,
+    Totals, Unit,
 };
 
 use crate::api::columns::{ByState, NameJson, by_state, column};
-use crate::api::meta::{Loss, Overhead};
+use crate::api::meta::{Loss, Overhead, Probes};
+use crate::api::said::{FrameSetJson, LockJson};
+use crate::api::zones::FiguresJson;
 
 /// A report with what is known of its file.
 #[derive(Serialize)]
@@ -25,6 +28,7 @@ struct ReportJson<'a, P, F, L, H> {
     shown: TotalsJson,
     shows_asleep: bool,
     processes: P,
+    tasks: Vec<Task<'a>>,
     functions_by_self: F,
     functions_by_total: F,
     lines: L,
@@ -34,9 +38,35 @@ struct ReportJson<'a, P, F, L, H> {
     tried: u64,
     losses: Vec<Loss>,
     overhead: Overhead,
+    program: ProgramJson<'a>,
     notes: Vec<NoteJson>,
     empty: Option<String>,
     more: &'a str,
+}
+
+/// What the program said of itself.
+#[derive(Serialize)]
+struct ProgramJson<'a> {
+    zones: u64,
+    sites: usize,
+    #[serde(rename = "zonesByTotal")]
+    zones_by_total: Vec<ZoneRow<'a>>,
+    frames: Vec<FrameSetJson>,
+    locks: Vec<LockJson<'a>>,
+    logs: usize,
+    probes: Option<Probes>,
+}
+
+#[derive(Serialize)]
+struct ZoneRow<'a> {
+    site: u32,
+    label: &'a str,
+    function: &'a str,
+    file: &'a str,
+    short: &'a str,
+    line: u32,
+    #[serde(flatten)]
+    figures: FiguresJson,
 }
 
 #[derive(Serialize)]
@@ -62,6 +92,15 @@ struct Thread<'a> {
     thread: u32,
     tid: i32,
     name: &'a str,
+    total: TotalsJson,
+}
+
+#[derive(Serialize)]
+struct Task<'a> {
+    process: u32,
+    name: &'a str,
+    coroutine: &'a str,
+    tasks: u64,
     total: TotalsJson,
 }
 
@@ -124,6 +163,7 @@ pub fn report_json(report: &Report, recovered: Option<&str>) -> Result<Vec<u8>, 
         shown: totals(&report.shown),
         shows_asleep: report.shows_asleep,
         processes: column(&report.processes, process),
+        tasks: report.tasks.iter().map(task).collect(),
         functions_by_self: column(&report.by_own, function),
         functions_by_total: column(&report.by_total, function),
         lines: column(&report.lines, line),
@@ -133,6 +173,7 @@ pub fn report_json(report: &Report, recovered: Option<&str>) -> Result<Vec<u8>, 
         tried: report.tried,
         losses: Loss::all(&report.losses),
         overhead: Overhead::new(&report.overhead),
+        program: program(&report.program),
         notes: report.notes.iter().map(note).collect(),
         empty: report.empty.as_ref().map(ToString::to_string),
         more: &report.more,
@@ -144,6 +185,30 @@ pub(crate) fn unit_name(unit: Unit) -> &'static str {
     match unit {
         Unit::Nanos => "ns",
         Unit::Samples => "samples",
+    }
+}
+
+fn program(program: &Program) -> ProgramJson<'_> {
+    ProgramJson {
+        zones: program.zone_count,
+        sites: program.site_count,
+        zones_by_total: program
+            .zones
+            .iter()
+            .map(|row| ZoneRow {
+                site: row.0.site.0,
+                label: &row.0.label,
+                function: &row.0.function,
+                file: &row.0.path,
+                short: &row.0.short,
+                line: row.0.line,
+                figures: FiguresJson::new(&row.1),
+            })
+            .collect(),
+        frames: program.frames.iter().map(FrameSetJson::new).collect(),
+        locks: program.locks.iter().map(LockJson::new).collect(),
+        logs: program.log_count,
+        probes: program.probes.map(Probes::new),
     }
 }
 
@@ -172,6 +237,16 @@ fn thread(row: &ThreadTimes) -> Thread<'_> {
         thread: row.thread.0,
         tid: row.tid,
         name: &row.name,
+        total: totals(&row.totals),
+    }
+}
+
+fn task(row: &TaskTimes) -> Task<'_> {
+    Task {
+        process: row.process.0,
+        name: &row.name,
+        coroutine: &row.coroutine,
+        tasks: row.tasks,
         total: totals(&row.totals),
     }
 }

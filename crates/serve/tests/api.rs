@@ -4,7 +4,7 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Running, serve, small, small_recording};
+use common::{Running, serve, small, small_recording, talking};
 use sondage_model::*;
 use sondage_serve::Recording;
 
@@ -66,6 +66,43 @@ fn every_call_answers_as_stored() {
 }
 
 #[test]
+fn what_the_program_said_is_answered_as_stored() {
+    let server = Running::new(vec![serve("app.sondage", talking().seal())]);
+    for (name, path) in [
+        ("tracks", "api/tracks?px=100"),
+        (
+            "tracks_range",
+            "api/tracks?px=10&from=0&to=3000000&threads=0&depth=1",
+        ),
+        ("zones", "api/zones"),
+        ("zones_match", "api/zones?match=%5Equ&sort=name&desc=0"),
+        ("zones_none", "api/zones?threads=2"),
+        ("site", "api/site?site=1"),
+        (
+            "instances",
+            "api/instances?site=1&sort=start&desc=0&least=1000&below=9000000",
+        ),
+        ("zone", "api/zone?zone=2"),
+        ("zone_at", "api/zone?threads=0&depth=1&at=13000000"),
+        ("trace", "api/trace?zone=2"),
+        ("frames", "api/frames?px=100"),
+        ("logs", "api/logs?match=script&level=3"),
+        ("locks", "api/locks"),
+        ("functions_in_zone", "api/functions?zone=0"),
+        ("flame_in_site", "api/flame?site=1"),
+        ("source_in_zone", "api/source?file=0&zone=1"),
+        ("report_talking", "api/report?limit=2"),
+    ] {
+        check(&server, name, path);
+    }
+    let meta = server.get("api/meta").json();
+    let program = &meta["recordings"][0]["program"];
+    let expected = serde_json::json!({"zones": 3, "sites": 2, "frames": 2, "logs": 2, "locks": 1,
+        "probes": {"events": 9, "cost": 450}});
+    assert_eq!(*program, expected);
+}
+
+#[test]
 fn questions_that_make_no_sense_are_told_why() {
     let server = Running::new(vec![small_recording()]);
     for (path, status, says) in [
@@ -97,6 +134,16 @@ fn questions_that_make_no_sense_are_told_why() {
         ("api/search", 400, "`q`"),
         ("api/meta?rec=0&rec=0", 400, "twice"),
         ("api/flame?rec=1", 404, "recording 1"),
+        ("api/zone", 400, "`zone`"),
+        ("api/zone?zone=0", 404, "zone 0"),
+        ("api/zone?at=5", 400, "`threads`"),
+        ("api/zone?at=5&threads=0", 404, "no zone at this time"),
+        ("api/trace?zone=-1", 400, "`zone`"),
+        ("api/site", 400, "`site`"),
+        ("api/site?site=7", 404, "place of zones 7"),
+        ("api/flame?zone=9", 404, "zone 9"),
+        ("api/logs?level=loud", 400, "`level`"),
+        ("api/logs?match=%28", 400, "`match`"),
         ("api/nothing", 404, "no such call"),
     ] {
         let answer = server.get(path);
@@ -111,7 +158,7 @@ fn questions_that_make_no_sense_are_told_why() {
 
 #[test]
 fn no_question_breaks_the_server() {
-    let server = Running::new(vec![small_recording()]);
+    let server = Running::new(vec![serve("app.sondage", talking().seal())]);
     let huge = u64::MAX;
     let values = [
         "0".to_owned(),
@@ -160,6 +207,14 @@ fn no_question_breaks_the_server() {
         "path",
         "file",
         "q",
+        "zone",
+        "site",
+        "at",
+        "lane",
+        "least",
+        "below",
+        "level",
+        "percentiles",
     ];
     let calls = [
         "meta",
@@ -172,6 +227,15 @@ fn no_question_breaks_the_server() {
         "files",
         "search",
         "report",
+        "tracks",
+        "zones",
+        "site",
+        "instances",
+        "zone",
+        "trace",
+        "frames",
+        "logs",
+        "locks",
     ];
     for call in calls {
         for name in names {
@@ -211,7 +275,14 @@ fn an_empty_recording_has_answers_that_say_why() {
     let mut empty = serve("empty.sondage", rows);
     empty.recovered = Some("The file ended early; 3 chunks were read.".into());
     let server = Running::new(vec![empty]);
-    for call in ["flame", "flame?order=time", "functions", "tree"] {
+    for call in [
+        "flame",
+        "flame?order=time",
+        "functions",
+        "tree",
+        "zones",
+        "logs",
+    ] {
         let answer = server.get(&format!("api/{call}"));
         assert_eq!(answer.status, 200, "{call}: {}", answer.text());
         let empty = answer.json()["empty"].clone();
@@ -220,7 +291,15 @@ fn an_empty_recording_has_answers_that_say_why() {
             "{call}: {empty}"
         );
     }
-    for call in ["timeline", "files", "report", "search?q=x"] {
+    for call in [
+        "timeline",
+        "files",
+        "report",
+        "search?q=x",
+        "tracks",
+        "frames",
+        "locks",
+    ] {
         let answer = server.get(&format!("api/{call}"));
         assert_eq!(answer.status, 200, "{call}: {}", answer.text());
     }

@@ -1,8 +1,8 @@
 //! The part of a recording that a question is about.
 
-use sondage_analyze::{Filter, Search, StateSet};
+use sondage_analyze::{Analyzer, Filter, Inside, Search, StateSet, ZoneId};
 use sondage_model::{
-    Dictionary, FileId, FunctionId, ProcessId, Source, StateKind, ThreadId, Time, TimeRange,
+    Dictionary, FileId, FunctionId, ProcessId, SiteId, Source, StateKind, ThreadId, Time, TimeRange,
 };
 
 use crate::Recording;
@@ -31,8 +31,8 @@ pub(super) fn recording<'a>(
     })
 }
 
-/// The samples that `from`, `to`, `processes`, `threads`, `states`, `gil`, `function` (or `through`)
-/// and `search` let through.
+/// The samples that `from`, `to`, `processes`, `threads`, `states`, `gil`, `function` (or `through`),
+/// `search`, `zone` and `site` let through.
 pub(super) fn filter(source: &dyn Source, params: &Params) -> Result<Filter, ApiError> {
     let dict = source.dictionary();
     let search = match params.text("search") {
@@ -47,6 +47,7 @@ pub(super) fn filter(source: &dyn Source, params: &Params) -> Result<Filter, Api
             None => function(dict, params)?,
         },
         search,
+        inside: inside(source, params)?,
         ..place(source, params)?
     })
 }
@@ -98,6 +99,42 @@ fn states(params: &Params) -> Result<StateSet, ApiError> {
             })
         })
         .collect()
+}
+
+/// The zones that samples must lie in: the one that `zone` names, or all of the place `site`.
+fn inside(source: &dyn Source, params: &Params) -> Result<Option<Inside>, ApiError> {
+    if let Some(zone) = zone_number(source, params)? {
+        return Ok(Some(Inside::Zone(zone)));
+    }
+    Ok(site(source, params)?.map(Inside::Site))
+}
+
+/// The zone that `zone` names, if it names one.
+pub(super) fn zone(analyzer: &Analyzer, params: &Params) -> Result<Option<ZoneId>, ApiError> {
+    zone_number(analyzer.source(), params)
+}
+
+fn zone_number(source: &dyn Source, params: &Params) -> Result<Option<ZoneId>, ApiError> {
+    let Some(id) = params.number("zone")? else {
+        return Ok(None);
+    };
+    let count: u64 = source.zone_blocks().iter().map(|block| block.rows).sum();
+    if id < count {
+        return Ok(Some(ZoneId(id)));
+    }
+    Err(ApiError::not_found(
+        format!("there is no zone {id}"),
+        format!("zones are numbered from 0 to below {count} (see api/tracks)"),
+    ))
+}
+
+/// The place of zones that `site` names, if it names one.
+pub(super) fn site(source: &dyn Source, params: &Params) -> Result<Option<SiteId>, ApiError> {
+    let Some(id) = params.number("site")? else {
+        return Ok(None);
+    };
+    known("place of zones", &[id], source.dictionary().sites().len())?;
+    Ok(Some(SiteId(id)))
 }
 
 /// The function that `function` names, if it names one.

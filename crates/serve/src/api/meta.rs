@@ -1,10 +1,10 @@
 //! `api/meta`: what the recordings are of.
 
 use serde::Serialize;
-use sondage_analyze::Overview;
+use sondage_analyze::{AnalyzeError, Overview, ProbeCost};
 use sondage_model::{
     ClockRow, CounterKind, Dictionary, LossKind, MessageLevel, RecordingInfo, Source, ThreadId,
-    Time,
+    Time, TimeRange,
 };
 
 use crate::Recording;
@@ -35,9 +35,37 @@ struct RecordingMeta<'a> {
     counters: Vec<Counter<'a>>,
     tasks: usize,
     functions: usize,
+    program: ProgramMeta,
     losses: Vec<Loss>,
     messages: Vec<Message<'a>>,
     overhead: Overhead,
+}
+
+/// What the program said of itself: how much there is of it.
+#[derive(Serialize)]
+struct ProgramMeta {
+    zones: u64,
+    sites: usize,
+    frames: usize,
+    logs: usize,
+    locks: usize,
+    probes: Option<Probes>,
+}
+
+/// What the probes in the program cost it.
+#[derive(Serialize)]
+pub(crate) struct Probes {
+    events: u64,
+    cost: u64,
+}
+
+impl Probes {
+    pub(crate) fn new(cost: ProbeCost) -> Probes {
+        Probes {
+            events: cost.events,
+            cost: cost.cost.0,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -166,6 +194,21 @@ fn recording_meta(index: usize, recording: &Recording) -> Result<RecordingMeta<'
         // Task 0 stands for no task.
         tasks: dict.tasks().len().saturating_sub(1),
         functions: dict.functions().len(),
+        program: ProgramMeta {
+            zones: analyzer.zone_count(),
+            sites: dict.sites().len(),
+            frames: analyzer
+                .frame_sets()?
+                .iter()
+                .map(|set| set.frames.len())
+                .sum(),
+            logs: source
+                .logs(TimeRange::ALL)
+                .map_err(AnalyzeError::from)?
+                .len(),
+            locks: dict.locks().len(),
+            probes: analyzer.probe_cost()?.map(Probes::new),
+        },
         losses: Loss::all(&overview.losses),
         messages: messages(source),
         overhead: Overhead::new(&overview.overhead),

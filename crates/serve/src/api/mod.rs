@@ -7,9 +7,13 @@ mod functions;
 pub(crate) mod meta;
 mod params;
 mod report;
+pub(crate) mod said;
 mod source;
 mod timeline;
+mod tracks;
 mod tree;
+mod zone;
+pub(crate) mod zones;
 
 use params::Params;
 use serde::Serialize;
@@ -20,7 +24,7 @@ use crate::error::ApiError;
 /// How a call is answered.
 type Answer = fn(&[Recording], &Params) -> Result<Vec<u8>, ApiError>;
 
-const CALLS: [(&str, Answer); 10] = [
+const CALLS: [(&str, Answer); 19] = [
     ("meta", meta::answer),
     ("timeline", timeline::answer),
     ("flame", flame::flame),
@@ -31,6 +35,15 @@ const CALLS: [(&str, Answer); 10] = [
     ("files", functions::files),
     ("search", functions::search),
     ("report", report::answer),
+    ("tracks", tracks::answer),
+    ("zones", zones::zones),
+    ("site", zones::statistics),
+    ("instances", zones::instances),
+    ("zone", zone::card),
+    ("trace", zone::tree),
+    ("frames", said::frames),
+    ("logs", said::logs),
+    ("locks", said::locks),
 ];
 
 /// A call with its parameters.

@@ -9,7 +9,9 @@ use crate::error::ApiError;
 /// Every parameter that some call reads. Others are refused, so that a misspelt filter does not
 /// pass for an answer; one that this call does not read is ignored, so that a page can send its
 /// whole filter everywhere.
-const KNOWN: [&str; 25] = [
+const KNOWN: [&str; 33] = [
+    "at",
+    "below",
     "by",
     "depth",
     "desc",
@@ -18,16 +20,21 @@ const KNOWN: [&str; 25] = [
     "function",
     "gil",
     "inverted",
+    "lane",
+    "least",
+    "level",
     "limit",
     "match",
     "offset",
     "order",
     "path",
+    "percentiles",
     "processes",
     "px",
     "q",
     "rec",
     "search",
+    "site",
     "sort",
     "states",
     "threads",
@@ -35,6 +42,7 @@ const KNOWN: [&str; 25] = [
     "to",
     "x0",
     "x1",
+    "zone",
 ];
 
 /// Longest list of ids, longest call-tree path.

@@ -286,6 +286,94 @@ fn add_counters(recording: &mut MemoryRecording) {
     }
 }
 
+/// The small recording of a program that says what it does: a request of 20 ms with a query of
+/// 5 ms twice, a frame of 16 ms and one of 20, a lock waited for, two log lines, probes that cost.
+pub fn talking() -> MemoryRecording {
+    let mut recording = small();
+    let dict = &mut recording.dictionary;
+    let app = dict.file("/home/me/proj/app.py");
+    let names = ["request", "query", "handle", "cache", "worker.py:3"];
+    let [request, query, handle, cache, place] = names.map(|name| dict.string(name));
+    let mut site = |name, line, colour| {
+        dict.site(SiteRow {
+            name,
+            function: handle,
+            file: app,
+            line,
+            colour,
+        })
+    };
+    let (request, query) = (site(request, 5, 0), site(query, 12, 0x00ff_8800));
+    let lock = dict.add_lock(LockRow {
+        process: ProcessId(0),
+        name: cache,
+        place,
+    });
+    let zone = |site, depth, start, length| ZoneRow {
+        start: Time(start * MS),
+        duration: Nanos(length * MS),
+        busy: Nanos(length * MS),
+        site,
+        depth,
+        ..ZoneRow::default()
+    };
+    recording.zones.push(zone(query, 1, 4, 5), None);
+    recording.zones.push(zone(query, 1, 12, 5), None);
+    let span = ZoneRow {
+        flags: ZoneFlags::SPAN.with(ZoneFlags::FAILED),
+        span: SpanId(0xfeed),
+        ..zone(request, 0, 2, 20)
+    };
+    let detail = ZoneDetail {
+        arguments: r#"{"user":"<b>7"}"#.into(),
+        trace: 0xabc,
+        ..ZoneDetail::default()
+    };
+    recording.zones.push(span, Some(detail));
+    for at in [2, 18, 38] {
+        recording.frame_marks.push(FrameMarkRow {
+            time: Time(at * MS),
+            ..FrameMarkRow::default()
+        });
+    }
+    for (at, level, text) in [(3, 2, "user 7 came"), (21, 4, "<script>went</script> away")] {
+        recording.logs.push(LogRow {
+            time: Time(at * MS),
+            level,
+            text: text.into(),
+            ..LogRow::default()
+        });
+    }
+    recording.waits.push(WaitRow {
+        start: Time(6 * MS),
+        wait: Nanos(2 * MS),
+        hold: Nanos(MS),
+        thread: ThreadId(0),
+        lock,
+        holder: Some(ThreadId(1)),
+        kind: WaitKind::Exclusive,
+    });
+    for (name, unit, value) in [
+        ("sondage.probes", "", 9.0),
+        ("sondage.probe_cost", "ns", 450.0),
+    ] {
+        let row = CounterSeriesRow {
+            process: ProcessId(0),
+            name: recording.dictionary.string(name),
+            unit: recording.dictionary.string(unit),
+            kind: CounterKind::Total,
+        };
+        let counter = recording.dictionary.add_counter(row);
+        let time = Time(40 * MS);
+        recording.counters.push(CounterRow {
+            counter,
+            time,
+            value,
+        });
+    }
+    recording
+}
+
 /// These rows, ready to serve.
 pub fn serve(name: &str, source: impl Source + 'static) -> Recording {
     Recording::new(name, Arc::new(source)).expect("its tables fit")
