@@ -48,48 +48,42 @@ pub const SPIN_BELOW: Nanos = Nanos(60_000);
 
 /// When the next tick is due. Knows no clock.
 ///
-/// Ticks lie one in each interval, at a random place in its middle half, so that a program with a
-/// period near ours is not always seen at the same point of its period.
+/// From one tick to the next it is between a half and one and a half intervals, one on average. So
+/// the ticks wander through the period of a program that repeats itself as often as we look, and see
+/// every part of it in proportion, and how long a sample stands for has nothing to do with where it
+/// fell. Ticks at random places of fixed slots have neither property.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     interval: Nanos,
-    /// Start of the current interval.
-    slot: MonoTime,
+    /// The last tick.
+    last: MonoTime,
     random: u64,
 }
 
 impl Schedule {
-    /// A schedule whose first tick lies within the first interval after `start`.
+    /// A schedule whose first tick lies a half to one and a half intervals after `start`.
     #[must_use]
     pub fn new(start: MonoTime, interval: Nanos) -> Schedule {
         Schedule {
             interval: Nanos(interval.0.max(1)),
-            slot: start,
+            last: start,
             // Any start but zero will do.
             random: start.0 | 1,
         }
     }
 
-    /// The time of the next tick after `now`, and how many ticks were due before it and are left out.
+    /// The time of the next tick, and how many ticks were due before `now` and are left out. It lies
+    /// less than one interval before `now`, if not after it.
     pub fn next(&mut self, now: MonoTime) -> (MonoTime, u64) {
         let interval = self.interval.0;
-        self.slot.0 += interval;
-        let mut missed = 0;
-        if now.0 >= self.slot.0 + interval {
-            missed = (now.0 - self.slot.0) / interval;
-            self.slot.0 += missed * interval;
-        }
         // xorshift64
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
-        let quarter = interval / 4;
-        let jitter = if quarter == 0 {
-            0
-        } else {
-            self.random % (2 * quarter)
-        };
-        (MonoTime(self.slot.0 + quarter + jitter), missed)
+        self.last.0 += interval / 2 + self.random % interval;
+        let missed = now.0.saturating_sub(self.last.0) / interval;
+        self.last.0 += missed * interval;
+        (self.last, missed)
     }
 }
 
@@ -129,36 +123,59 @@ pub fn wake_precisely() {
 mod tests {
     use super::*;
 
-    #[test]
-    fn one_tick_in_each_interval_at_changing_places() {
-        let mut schedule = Schedule::new(MonoTime(1_000_000), Nanos(1000));
+    /// The times of so many ticks, none of them late.
+    fn ticks(count: usize, interval: u64) -> Vec<u64> {
+        let mut schedule = Schedule::new(MonoTime(1_000_000), Nanos(interval));
         let mut now = MonoTime(1_000_000);
-        let mut places = Vec::new();
-        for slot in 1..=1000u64 {
-            let (due, missed) = schedule.next(now);
-            assert_eq!(missed, 0);
-            let start = 1_000_000 + slot * 1000;
-            assert!((start + 250..start + 750).contains(&due.0), "{due:?}");
-            places.push(due.0 - start);
-            now = due;
+        (0..count)
+            .map(|_| {
+                let (due, missed) = schedule.next(now);
+                assert_eq!(missed, 0);
+                now = due;
+                due.0
+            })
+            .collect()
+    }
+
+    #[test]
+    fn ticks_come_once_an_interval_on_average_and_never_in_a_row() {
+        let ticks = ticks(10_000, 1000);
+        for pair in ticks.windows(2) {
+            assert!((500..1500).contains(&(pair[1] - pair[0])), "{pair:?}");
         }
-        places.sort_unstable();
-        // The middle half is used all over.
-        assert!(places[0] < 280 && places[500].abs_diff(500) < 50 && places[999] > 720);
+        let mean = (ticks[9999] - ticks[0]) as f64 / 9999.0;
+        assert!((990.0..1010.0).contains(&mean), "{mean}");
+    }
+
+    #[test]
+    fn a_program_with_our_period_is_seen_at_every_point_of_it_in_proportion() {
+        // Samples stand for the time since the one before.
+        let mut tenths = [0.0; 10];
+        let ticks = ticks(100_000, 1000);
+        for pair in ticks.windows(2) {
+            let place = pair[1] % 1000 / 100;
+            tenths[place as usize] += (pair[1] - pair[0]) as f64;
+        }
+        let all = (ticks[99_999] - ticks[0]) as f64;
+        for (place, time) in tenths.iter().enumerate() {
+            let share = time / all;
+            assert!((0.095..0.105).contains(&share), "{place}: {share}");
+        }
     }
 
     #[test]
     fn a_late_waker_leaves_ticks_out_and_counts_them() {
         let mut schedule = Schedule::new(MonoTime(0), Nanos(1000));
-        let (_, missed) = schedule.next(MonoTime(100));
+        let (first, missed) = schedule.next(MonoTime(100));
         assert_eq!(missed, 0);
-        // The interval from 2000 is due; at 7,400 those from 2000 to 6000 are over.
-        let (due, missed) = schedule.next(MonoTime(7_400));
-        assert_eq!(missed, 5);
-        assert!((7_250..7_750).contains(&due.0));
-        let (due, missed) = schedule.next(due);
+        let late = MonoTime(first.0 + 7000);
+        let (due, missed) = schedule.next(late);
+        assert!(due <= late && late.0 - due.0 < 1000, "{due:?}");
+        // A half to one and a half of the seven intervals are this tick's own.
+        assert!((5..=6).contains(&missed), "{missed}");
+        let (next, missed) = schedule.next(due);
         assert_eq!(missed, 0);
-        assert!((8_250..8_750).contains(&due.0));
+        assert!((500..1500).contains(&(next.0 - due.0)));
     }
 
     #[test]
