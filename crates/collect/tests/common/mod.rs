@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use sondage_collect::launch::{Child, Ended, Inherited};
 use sondage_collect::{About, NewRecording, Notice, Options, Session, Summary};
-use sondage_model::{Nanos, ProcessId, SampleRow, Source, StateKind, ThreadId};
+use sondage_model::{LossKind, Nanos, ProcessId, SampleRow, Source, StateKind, ThreadId};
 use sondage_recording::Recording;
 
 /// A CPython of this machine.
@@ -201,6 +201,19 @@ impl Recorded {
             }
         }
         gaps / all
+    }
+
+    /// The time, in seconds, in which the sampler did not come to look, by its own count: what this
+    /// machine's load took from it. Above zero only when others compute, too.
+    pub fn late(&self) -> f64 {
+        let ticks: u64 = self
+            .recording
+            .losses()
+            .iter()
+            .filter(|loss| loss.kind == LossKind::Late)
+            .map(|loss| loss.count)
+            .sum();
+        ticks as f64 * self.recording.info().interval.as_secs_f64()
     }
 
     /// Wall time by state of the threads with this name, in seconds.
