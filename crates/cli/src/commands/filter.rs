@@ -58,6 +58,7 @@ impl FilterArgs {
             states: self.states(),
             gil_only: self.gil,
             function: None,
+            inside: None,
             search: search.map_err(|error| {
                 CliError::usage(format!("`--search` is no regular expression: {error}"))
             })?,

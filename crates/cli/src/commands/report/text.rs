@@ -37,6 +37,7 @@ pub fn render(report: &Report, style: &Style<'_>) -> String {
     writer.notes();
     writer.states();
     writer.threads();
+    writer.tasks();
     let of = if report.shows_asleep {
         "of all time: every thread was asleep"
     } else if report.shown == report.total {
@@ -234,6 +235,36 @@ impl Writer<'_> {
         );
         self.title("Threads");
         self.table(&table);
+    }
+
+    fn tasks(&mut self) {
+        let report = self.report;
+        if report.tasks.is_empty() {
+            return;
+        }
+        let mut table = Table::new(&[Align::Right, Align::Right, Align::Left, Align::Left]);
+        let head = ["time", "", "task", "coroutine"];
+        table.row(head.map(|text| Cell::painted(Paint::Dim, text)));
+        for task in &report.tasks {
+            let name = match task.tasks {
+                1 => task.name.clone(),
+                tasks => format!("{} ×{}", task.name, count(tasks)),
+            };
+            table.row([
+                Cell::new(weight(report.unit, task.totals.weight)),
+                Cell::new(share(task.totals.weight, report.shown.weight)),
+                Cell::new(name),
+                Cell::painted(Paint::Dim, task.coroutine.clone()),
+            ]);
+        }
+        self.title("asyncio tasks");
+        self.table(&table);
+        let more = report.task_count - report.tasks.len();
+        if more > 0 {
+            let text = format!("  and {}", plural(more as u64, "more task"));
+            let painted = (self.style.paint)(Paint::Dim, &text);
+            self.line(&painted);
+        }
     }
 
     fn functions(&mut self, title: &str, functions: &[&HotFunction]) {
@@ -492,12 +523,17 @@ mod tests {
     use std::sync::Arc;
 
     use sondage_analyze::{Analyzer, ReportOptions, picture};
-    use sondage_model::{ClockRow, LossKind, LossRow, Nanos};
+    use sondage_model::{
+        ClockRow, LossKind, LossRow, MemoryRecording, Nanos, ProcessId, TaskId, TaskRow,
+    };
 
     use super::*;
 
     fn text(picture: &str, width: usize) -> String {
-        let mut recording = picture::record(picture);
+        text_of(picture::record(picture), width)
+    }
+
+    fn text_of(mut recording: MemoryRecording, width: usize) -> String {
         recording.losses.push(LossRow {
             kind: LossKind::Torn,
             count: 3,
@@ -534,6 +570,38 @@ mod tests {
     fn a_program_at_two_widths() {
         insta::assert_snapshot!("at_80", text(PROGRAM, 80));
         insta::assert_snapshot!("at_130", text(PROGRAM, 130));
+    }
+
+    #[test]
+    fn asyncio_tasks() {
+        let mut recording = picture::record(
+            "
+            ms: 30    20    10    5
+                main  main  main  main
+            ",
+        );
+        let dict = &mut recording.dictionary;
+        let mut task = |name: &str, coroutine: &str| {
+            let row = TaskRow {
+                process: ProcessId(0),
+                name: dict.string(name),
+                coroutine: dict.string(coroutine),
+                parent: TaskId::NONE,
+            };
+            dict.add_task(row)
+        };
+        let worker = [task("worker", "fetch"), task("worker", "fetch")];
+        let other = task(
+            "a name that somebody made longer than is good",
+            "Server.handle",
+        );
+        recording.samples.tasks = vec![worker[0], other, worker[1], TaskId::NONE];
+        let text = text_of(recording, 80);
+        let (_, tasks) = text
+            .split_once("asyncio tasks\n")
+            .expect("a table of tasks");
+        let (tasks, _) = tasks.split_once("\n\n").expect("more below");
+        insta::assert_snapshot!(tasks);
     }
 
     #[test]
