@@ -44,6 +44,10 @@ pub struct RecordArgs {
     #[arg(long, overrides_with = "idle")]
     no_idle: bool,
 
+    /// Do not look at threads: record only what programs say of themselves.
+    #[arg(long)]
+    no_samples: bool,
+
     /// Record only threads that hold the GIL.
     #[arg(long)]
     gil: bool,
@@ -109,6 +113,7 @@ impl RecordArgs {
     pub fn options(&self) -> Options {
         Options {
             interval: Nanos((1e9 / self.rate).round().max(1.0) as u64),
+            samples: !self.no_samples,
             children: !self.no_children,
             main_thread_only: self.main_thread,
             idle: !self.no_idle,
@@ -272,6 +277,7 @@ pub fn show_progress(name: &str, began: Instant, session: &Session, quiet: bool,
         samples,
         rejected,
         processes,
+        events,
         bytes,
         ..
     } = session.progress();
@@ -280,6 +286,9 @@ pub fn show_progress(name: &str, began: Instant, session: &Session, quiet: bool,
         began.elapsed().as_secs_f64(),
         ui::grouped(samples)
     );
+    if events > 0 {
+        line += &format!("  {} events", ui::grouped(events));
+    }
     if processes > 1 {
         line += &format!("  {processes} processes");
     }
@@ -328,7 +337,7 @@ pub fn finish(session: Session, quiet: bool, ui: &Ui) -> Summary {
         return summary;
     }
     let progress = &summary.progress;
-    if progress.samples == 0 {
+    if progress.samples == 0 && progress.events == 0 {
         ui.warning(format_args!(
             "{}: no samples; {}",
             summary.path.display(),
@@ -350,8 +359,12 @@ pub fn finish(session: Session, quiet: bool, ui: &Ui) -> Summary {
             progress.rejected as f64 * 100.0 / asked as f64
         )
     };
+    let events = match progress.events {
+        0 => String::new(),
+        events => format!(" and {} events of the program's own", ui::grouped(events)),
+    };
     ui.note(format_args!(
-        "{}: {} samples{lost} in {:.1} s, {}",
+        "{}: {} samples{lost}{events} in {:.1} s, {}",
         summary.path.display(),
         ui::grouped(progress.samples),
         summary.span.as_secs_f64(),

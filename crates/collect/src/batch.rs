@@ -1,11 +1,12 @@
 //! What the sampler hands to the writer: samples, and the part of the dictionary that is new.
 
 use sondage_model::{
-    ClockRow, CounterRow, CounterSeriesRow, Dictionary, FrameRow, FunctionRow, LossRow, Mark,
-    MessageRow, ProcessId, ProcessRow, SampleColumns, StackRow, StringId, TaskId, TaskRow,
-    ThreadId, ThreadRow, Time,
+    ClockRow, CounterRow, CounterSeriesRow, Dictionary, FrameRow, FunctionRow, LockRow, LossRow,
+    Mark, MessageRow, ProcessId, ProcessRow, SampleColumns, SiteRow, StackRow, StringId, TaskId,
+    TaskRow, ThreadId, ThreadRow, Time,
 };
 
+use crate::program::ResolvedBatch;
 use crate::source_text::Folders;
 use crate::stacks::NewFile;
 
@@ -28,11 +29,19 @@ pub struct Batch {
     pub losses: Vec<LossRow>,
     /// The profiler's own cost.
     pub clock: Vec<ClockRow>,
+    /// What programs said of themselves.
+    pub programs: Vec<ResolvedBatch>,
     /// Up to when rows were collected.
     pub end: Time,
 }
 
 impl Batch {
+    /// Number of rows of what programs said.
+    #[must_use]
+    pub fn program_rows(&self) -> usize {
+        self.programs.iter().map(|batch| batch.rows.len()).sum()
+    }
+
     /// Removes all rows, keeping the memory.
     pub fn clear(&mut self) {
         self.delta = Delta::default();
@@ -43,6 +52,7 @@ impl Batch {
         self.messages.clear();
         self.losses.clear();
         self.clock.clear();
+        self.programs.clear();
     }
 }
 
@@ -58,6 +68,8 @@ pub struct Delta {
     frames: Vec<FrameRow>,
     stacks: Vec<StackRow>,
     counter_series: Vec<CounterSeriesRow>,
+    sites: Vec<SiteRow>,
+    locks: Vec<LockRow>,
     processes: Vec<(ProcessId, ProcessRow)>,
     threads: Vec<(ThreadId, ThreadRow)>,
     tasks: Vec<(TaskId, TaskRow)>,
@@ -77,6 +89,8 @@ impl Delta {
             frames: dictionary.frames()[mark.frames..].to_vec(),
             stacks: dictionary.stacks()[mark.stacks..].to_vec(),
             counter_series: dictionary.counter_series()[mark.counter_series..].to_vec(),
+            sites: dictionary.sites()[mark.sites..].to_vec(),
+            locks: dictionary.locks()[mark.locks..].to_vec(),
             processes: processes.iter().map(rows).collect(),
             threads: threads
                 .iter()
@@ -111,6 +125,12 @@ impl Delta {
         }
         for row in &self.counter_series {
             dictionary.add_counter(row.clone());
+        }
+        for &row in &self.sites {
+            dictionary.site(row);
+        }
+        for &row in &self.locks {
+            dictionary.add_lock(row);
         }
         for (id, row) in &self.processes {
             if id.index() < dictionary.processes().len() {
@@ -165,6 +185,11 @@ mod tests {
             ours.update_process(process, |row| row.start = Time(u64::from(round)));
             ours.add_thread(ThreadRow::default());
             ours.add_task(TaskRow::default());
+            ours.site(SiteRow {
+                line: round,
+                ..SiteRow::default()
+            });
+            ours.add_lock(LockRow::default());
             Delta::take(&mut ours, &mut mark).apply(&mut theirs);
         }
         assert_eq!(ours.strings.as_slice(), theirs.strings.as_slice());
@@ -173,6 +198,8 @@ mod tests {
         assert_eq!(ours.processes(), theirs.processes());
         assert_eq!(ours.threads(), theirs.threads());
         assert_eq!(ours.tasks(), theirs.tasks());
+        assert_eq!(ours.sites(), theirs.sites());
+        assert_eq!(ours.locks(), theirs.locks());
         assert_eq!(ours.mark(), theirs.mark());
         assert_eq!(ours.depth(stack), 15);
     }

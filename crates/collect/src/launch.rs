@@ -158,6 +158,18 @@ impl Child {
     /// # Errors
     /// When it cannot be executed; nothing is left behind then.
     pub fn launch(command: &[OsString], inherited: &Inherited) -> Result<Child, LaunchError> {
+        Child::launch_with(command, inherited, &[])
+    }
+
+    /// The same, with some variables set in its environment.
+    ///
+    /// # Errors
+    /// When it cannot be executed; nothing is left behind then.
+    pub fn launch_with(
+        command: &[OsString],
+        inherited: &Inherited,
+        variables: &[(&str, &str)],
+    ) -> Result<Child, LaunchError> {
         let program = command.first().ok_or(LaunchError::Empty)?;
         let name = || program.to_string_lossy().into_owned();
         let arguments = command
@@ -167,6 +179,10 @@ impl Child {
         let mut pointers: Vec<*const libc::c_char> =
             arguments.iter().map(|argument| argument.as_ptr()).collect();
         pointers.push(std::ptr::null());
+        let environment = environment(variables)?;
+        let mut names: Vec<*const libc::c_char> =
+            environment.iter().map(|name| name.as_ptr()).collect();
+        names.push(std::ptr::null());
 
         let fork_error = |errno| LaunchError::Fork {
             program: name(),
@@ -183,11 +199,11 @@ impl Child {
             libc::fork()
         };
         if pid == 0 {
-            // SAFETY: we are the child, about to be replaced; `pointers` is a list of C strings
-            // that ends with null and lives on.
+            // SAFETY: we are the child, about to be replaced; `pointers` and `names` are lists of C
+            // strings that end with null and live on.
             unsafe {
                 inherited.restore();
-                libc::execvp(pointers[0], pointers.as_ptr());
+                libc::execvpe(pointers[0], pointers.as_ptr(), names.as_ptr());
                 let errno = (*libc::__errno_location()).to_ne_bytes();
                 libc::write(tell.as_raw_fd(), errno.as_ptr().cast(), errno.len());
                 libc::_exit(127);
@@ -294,6 +310,22 @@ impl Child {
             }
         }
     }
+}
+
+/// Our environment with some variables set, each as `NAME=value`.
+fn environment(variables: &[(&str, &str)]) -> Result<Vec<CString>, NulError> {
+    let is_set = |name: &OsString| variables.iter().any(|(other, _)| name == other);
+    let ours = std::env::vars_os().filter(|(name, _)| !is_set(name));
+    let set = variables
+        .iter()
+        .map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    ours.chain(set)
+        .map(|(mut name, value)| {
+            name.push("=");
+            name.push(value);
+            CString::new(name.as_bytes())
+        })
+        .collect()
 }
 
 fn last_errno() -> Errno {

@@ -40,6 +40,7 @@ mod names;
 mod options;
 mod process;
 pub mod procfs;
+mod program;
 mod recorder;
 mod rows;
 mod sampler;
@@ -53,6 +54,11 @@ mod writer;
 
 pub use dump::{DumpFrame, ProcessDump, ThreadDump, dump};
 pub use names::process_name;
+pub use program::{ListenError, Listener};
+/// Environment variable that tells a program where its collector listens.
+pub use sondage_wire::hello::ADDRESS_VARIABLE;
+/// Where a program of this user looks for a collector when nobody told it.
+pub use sondage_wire::hello::default_address;
 pub use options::Options;
 pub use sampler::Notice;
 pub use session::{About, NewRecording, Progress, Session, StartError, Summary, check_target};

@@ -159,8 +159,9 @@ impl Live {
             empties: receive_empties,
             notices: send_notices,
             hand_over: HAND_OVER,
+            programs: None,
         };
-        let sampler = Sampler::new(recorder, root, Arc::clone(&shared), channels)
+        let sampler = Sampler::new(recorder, Some(root), Arc::clone(&shared), channels)
             .ok_or(StartError::NoProcess(root))?;
         let sampler = std::thread::Builder::new()
             .name("sondage-sample".into())

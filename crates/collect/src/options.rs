@@ -7,6 +7,9 @@ use sondage_model::Nanos;
 pub struct Options {
     /// Time between two observations of a thread.
     pub interval: Nanos,
+    /// Look at threads. Without, only what programs say of themselves is recorded, and the figures
+    /// of their processes.
+    pub samples: bool,
     /// Follow processes that the first one starts.
     pub children: bool,
     /// Only the first thread of each process.
@@ -23,6 +26,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             interval: Nanos(1_000_000),
+            samples: true,
             children: true,
             main_thread_only: false,
             idle: true,

@@ -256,14 +256,28 @@ impl ProcessTrack {
     }
 
     fn add_thread(&mut self, tid: Tid, now: MonoTime, recorder: &mut Recorder) {
-        let id = ThreadId(recorder.dictionary.threads().len() as u32);
+        let inner_tid = match self.other_pid_namespace {
+            true => self.inner_tid(tid).unwrap_or(tid),
+            false => tid,
+        };
+        // Its program may have told of it already.
+        let bare = recorder.bare_threads.get(&(self.id, inner_tid)).copied();
+        let next = ThreadId(recorder.dictionary.threads().len() as u32);
+        let id = bare.map_or(next, |bare| bare.id);
         let Ok(mut thread) = ThreadTrack::open(self.pid, tid, id, now, recorder.start) else {
             return;
         };
-        if self.other_pid_namespace {
-            thread.inner_tid = self.inner_tid(tid).unwrap_or(tid);
+        thread.inner_tid = inner_tid;
+        if let Some(bare) = bare {
+            recorder.bare_threads.remove(&(self.id, inner_tid));
+            thread.is_named = bare.is_named;
         }
-        thread.name = procfs::thread_name(self.pid, tid).unwrap_or_default();
+        if thread.is_named {
+            let row = &recorder.dictionary.threads()[id.index()];
+            thread.name = recorder.dictionary.text(row.name).to_owned();
+        } else {
+            thread.name = procfs::thread_name(self.pid, tid).unwrap_or_default();
+        }
         let row = ThreadRow {
             process: self.id,
             tid,
@@ -272,8 +286,15 @@ impl ProcessTrack {
             start: recorder.time(now),
             end: Time::MAX,
         };
-        let added = recorder.dictionary.add_thread(row);
-        debug_assert_eq!(added, id);
+        if bare.is_some() {
+            recorder.dictionary.update_thread(id, |old| {
+                let start = old.start.min(row.start);
+                *old = ThreadRow { start, ..row };
+            });
+        } else {
+            let added = recorder.dictionary.add_thread(row);
+            debug_assert_eq!(added, id);
+        }
         self.threads.push(thread);
         self.relist_at = now;
         self.relist_wait = RETRY;
@@ -401,7 +422,8 @@ impl ProcessTrack {
                         (None, true) => Some("MainThread"),
                         (None, false) => None,
                     };
-                    if let Some(name) = name.filter(|name| *name != thread.name) {
+                    let name = name.filter(|name| !thread.is_named && *name != thread.name);
+                    if let Some(name) = name {
                         thread.name = name.to_owned();
                         let name = recorder.dictionary.string(name);
                         recorder
@@ -584,6 +606,17 @@ impl ProcessTrack {
 
     fn end_threads(&mut self, now: MonoTime, recorder: &mut Recorder) {
         let end = recorder.time(now);
+        let Recorder {
+            bare_threads,
+            dictionary,
+            ..
+        } = recorder;
+        bare_threads.retain(|(process, _), bare| {
+            if *process == self.id {
+                dictionary.update_thread(bare.id, |row| row.end = end);
+            }
+            *process != self.id
+        });
         for mut thread in self.threads.drain(..) {
             thread.close_row(recorder);
             recorder

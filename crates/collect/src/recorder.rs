@@ -1,11 +1,11 @@
 //! What all threads under observation share: the dictionary, the rows collected since the last
 //! batch, and where the clock started.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use sondage_inspect::StackSnapshot;
 use sondage_model::{
     Dictionary, LossKind, LossRow, Mark, MessageLevel, MessageRow, MonoTime, ProcessId, SampleRow,
-    StackId, Time,
+    StackId, ThreadId, Tid, Time,
 };
 
 use crate::batch::{Batch, Delta, empty_mark};
@@ -18,6 +18,15 @@ const MOST_ROWS: usize = 4 << 20;
 /// Programs found to have no Python inside, by device and inode, so that their files are read once.
 pub type Foreign = FxHashSet<(u64, u64)>;
 
+/// A thread that its program told of before the sampler saw it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BareThread {
+    /// Its row.
+    pub id: ThreadId,
+    /// Whether the program named it.
+    pub is_named: bool,
+}
+
 /// What all threads under observation share.
 #[derive(Debug)]
 pub struct Recorder {
@@ -29,6 +38,8 @@ pub struct Recorder {
     pub snapshot: StackSnapshot,
     /// Programs without Python.
     pub foreign: Foreign,
+    /// Threads that are not sampled, by process and number.
+    pub bare_threads: FxHashMap<(ProcessId, Tid), BareThread>,
     /// What to record.
     pub options: Options,
     /// Start of the recording.
@@ -53,6 +64,7 @@ impl Recorder {
             batch: Batch::default(),
             snapshot: StackSnapshot::default(),
             foreign: Foreign::default(),
+            bare_threads: FxHashMap::default(),
             options,
             start,
             observations: 0,

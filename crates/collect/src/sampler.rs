@@ -12,10 +12,16 @@ use crate::process::{ImageKey, Life, ProcessTrack};
 use crate::procfs::{LastPid, ProcFile, parse_last_pid};
 use crate::recorder::Recorder;
 
+mod programs;
+
+pub use programs::Programs;
+
 /// A batch of this many rows goes to the writer at once.
 const FULL_BATCH: usize = 1 << 16;
 /// How often the kernel's figures of each process are read.
 const METRICS: u64 = 100_000_000;
+/// How often to look whether a program has called, while there is none.
+const CALLS: u64 = 20_000_000;
 /// How often the profiler's own cost is noted.
 const CLOCK: u64 = 1_000_000_000;
 /// No housekeeping oftener than this.
@@ -86,6 +92,7 @@ pub struct Sampler {
     past: (u64, u64),
     pythons: u64,
     next: Next,
+    programs: Option<Programs>,
 }
 
 /// When each regular duty is due.
@@ -109,22 +116,27 @@ pub struct Channels {
     pub notices: Sender<Notice>,
     /// How often rows are handed over.
     pub hand_over: Nanos,
+    /// What programs say of themselves, if that is recorded.
+    pub programs: Option<Programs>,
 }
 
 impl Sampler {
-    /// A sampler of `root`. `None` when the process is gone already.
+    /// A sampler of `root`, or of those who call. `None` when the process is gone already.
     pub fn new(
         mut recorder: Recorder,
-        root: Pid,
+        root: Option<Pid>,
         shared: Arc<Shared>,
         channels: Channels,
     ) -> Option<Sampler> {
         let start = recorder.start;
-        let process = ProcessTrack::open(root, None, start, &mut recorder)?;
+        let mut processes = Vec::new();
+        if let Some(root) = root {
+            processes.push(ProcessTrack::open(root, None, start, &mut recorder)?);
+        }
         Some(Sampler {
             schedule: Schedule::new(start, recorder.options.interval),
             recorder,
-            processes: vec![process],
+            processes,
             pending: Vec::new(),
             shared,
             batches: channels.batches,
@@ -141,6 +153,7 @@ impl Sampler {
                 hand_over: start.0 + channels.hand_over.0,
                 ..Next::default()
             },
+            programs: channels.programs,
         })
     }
 
@@ -148,7 +161,11 @@ impl Sampler {
     pub fn run(mut self) -> MonoTime {
         clock::wake_precisely();
         let interval = self.recorder.options.interval;
-        while !self.should_stop() && !self.processes.is_empty() {
+        while !self.should_stop() && (!self.processes.is_empty() || self.is_listening()) {
+            if self.processes.is_empty() {
+                self.wait_for_calls();
+                continue;
+            }
             let (due, missed) = self.schedule.next(clock::mono_now());
             if !self.wait(due, interval) {
                 break;
@@ -165,8 +182,19 @@ impl Sampler {
         self.shared.stop.load(Ordering::Relaxed) || self.shared.write_failed.load(Ordering::Relaxed)
     }
 
-    /// Waits for the next tick. At low rates the wish to stop is looked at in between.
-    fn wait(&self, due: MonoTime, interval: Nanos) -> bool {
+    /// Waits while there is nothing to sample.
+    fn wait_for_calls(&mut self) {
+        let now = clock::mono_now();
+        clock::wait_until(MonoTime(now.0 + CALLS), Nanos(CALLS));
+        self.take_programs();
+        // The ticks meanwhile were nobody's.
+        self.schedule = Schedule::new(clock::mono_now(), self.recorder.options.interval);
+        self.hand_over_if_due(clock::mono_now());
+    }
+
+    /// Waits for the next tick. At low rates the wish to stop is looked at in between, and programs
+    /// are listened to.
+    fn wait(&mut self, due: MonoTime, interval: Nanos) -> bool {
         const NAP: u64 = 50_000_000;
         loop {
             let now = clock::mono_now();
@@ -178,6 +206,8 @@ impl Sampler {
             if self.should_stop() {
                 return false;
             }
+            self.take_programs();
+            self.hand_over_if_due(clock::mono_now());
         }
     }
 
@@ -203,7 +233,8 @@ impl Sampler {
         let stride = self.sleeper_stride();
         let turn = self.tick % stride;
         let mut gone = false;
-        for process in &mut self.processes {
+        let is_sampling = self.recorder.options.samples;
+        for process in self.processes.iter_mut().filter(|_| is_sampling) {
             gone |= !process.observe(
                 clock::mono_now,
                 |place| place as u64 % stride == turn,
@@ -215,8 +246,14 @@ impl Sampler {
             self.next.housekeeping = now.0 + HOUSEKEEPING;
             self.keep_house(now);
         }
-        if now.0 >= self.next.hand_over || self.recorder.batch.samples.len() >= FULL_BATCH {
-            self.hand_over(now, now.0 >= self.next.hand_over);
+        self.hand_over_if_due(now);
+    }
+
+    fn hand_over_if_due(&mut self, now: MonoTime) {
+        let is_due = now.0 >= self.next.hand_over;
+        let batch = &self.recorder.batch;
+        if is_due || batch.samples.len() >= FULL_BATCH || batch.program_rows() >= FULL_BATCH {
+            self.hand_over(now, is_due);
         }
     }
 
@@ -230,6 +267,7 @@ impl Sampler {
     }
 
     fn keep_house(&mut self, now: MonoTime) {
+        self.take_programs();
         self.look_after(now);
         self.search(now);
         if now.0 >= self.next.metrics {
@@ -410,6 +448,7 @@ impl Sampler {
     fn hand_over(&mut self, now: MonoTime, flush: bool) {
         if flush {
             self.next.hand_over = now.0 + self.hand_over.0;
+            self.show_pids();
             for process in &mut self.processes {
                 process.flush(now, &mut self.recorder);
             }
@@ -431,6 +470,7 @@ impl Sampler {
     }
 
     fn finish(mut self) -> MonoTime {
+        self.finish_programs();
         let now = clock::mono_now();
         for process in &mut self.processes {
             process.read_metrics(now, &mut self.recorder);

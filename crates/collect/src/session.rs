@@ -14,14 +14,18 @@ use sondage_recording::{WriteError, Writer, Written};
 use crate::batch::Batch;
 use crate::machine;
 use crate::options::Options;
+use crate::program::{Drain, DrainShared, Listener, Scope};
 use crate::recorder::Recorder;
-use crate::sampler::{Channels, Notice, Sampler, Shared};
+use crate::sampler::{Channels, Notice, Programs, Sampler, Shared};
 use crate::writer::{Outcome, RecordingWriter};
 
 /// Batches in use between the sampler and the writer.
 const BATCHES: usize = 4;
 
 /// How often rows go to the writer: what a `kill -9` of the profiler can cost.
+/// Batches of programs' rows on their way to the sampler.
+const PROGRAM_BATCHES: usize = 16;
+
 const HAND_OVER: Nanos = Nanos(400_000_000);
 
 /// Why a recording could not begin.
@@ -108,6 +112,8 @@ pub struct Session {
     shared: Arc<Shared>,
     bytes: Arc<AtomicU64>,
     notices: Receiver<Notice>,
+    programs: Arc<DrainShared>,
+    drain: JoinHandle<()>,
     sampler: JoinHandle<Nanos>,
     writer: JoinHandle<Outcome>,
 }
@@ -125,6 +131,10 @@ pub struct Progress {
     pub processes: u64,
     /// Of these, Pythons that could be read.
     pub pythons: u64,
+    /// Programs that told of themselves.
+    pub programs: u64,
+    /// Events that they told.
+    pub events: u64,
     /// Bytes in the file.
     pub bytes: u64,
     /// Whether no process is left.
@@ -155,7 +165,8 @@ pub fn check_target(pid: Pid) -> Result<String, OpenError> {
 }
 
 impl Session {
-    /// Begins to record `root` and what it starts, into `recording`.
+    /// Begins to record `root` and what it starts, into `recording`. What they say of themselves is
+    /// found in their memory.
     ///
     /// # Errors
     /// When the process is gone or the file cannot be written.
@@ -165,6 +176,26 @@ impl Session {
         about: About,
         options: Options,
     ) -> Result<Session, StartError> {
+        Session::start_with(Some(root), None, recording, about, options)
+    }
+
+    /// The same, with a socket at which programs call. Without `root`, every process of this user
+    /// that calls is recorded, until [`Session::stop`].
+    ///
+    /// # Errors
+    /// When the process is gone or the file cannot be written.
+    pub fn start_with(
+        root: Option<Pid>,
+        listener: Option<Listener>,
+        recording: NewRecording,
+        about: About,
+        options: Options,
+    ) -> Result<Session, StartError> {
+        let scope = match root {
+            Some(root) if options.children => Scope::Family(root),
+            Some(root) => Scope::One(root),
+            None => Scope::Anyone,
+        };
         let mut info = machine::recording_info(options.interval);
         info.command = about.command;
         info.labels = about.labels;
@@ -181,19 +212,38 @@ impl Session {
             // The receiver is right here.
             let _ = send_empties.send(Batch::default());
         }
+        let programs = DrainShared::new().map_err(|errno| StartError::Thread(errno.into()))?;
+        let programs = Arc::new(programs);
+        let (send_programs, program_batches) = mpsc::sync_channel(PROGRAM_BATCHES);
         let channels = Channels {
             batches: send_batches,
             empties,
             notices: send_notices.clone(),
             hand_over: HAND_OVER,
+            programs: Some(Programs::new(
+                program_batches,
+                Arc::clone(&programs),
+                root.is_none(),
+            )),
         };
         let sampler = Sampler::new(recorder, root, Arc::clone(&shared), channels)
-            .ok_or(StartError::NoProcess(root))?;
+            .ok_or(StartError::NoProcess(root.unwrap_or_default()))?;
+        let drain = Drain::new(
+            listener,
+            scope,
+            info.mono_start,
+            Arc::clone(&programs),
+            send_programs,
+        );
         let writer = RecordingWriter::new(file, source_text, send_notices, Arc::clone(&bytes));
         let start = info.mono_start;
         let writer = std::thread::Builder::new()
             .name("sondage-write".into())
             .spawn(move || writer.run(&batches, &send_empties))
+            .map_err(StartError::Thread)?;
+        let drain = std::thread::Builder::new()
+            .name("sondage-drain".into())
+            .spawn(move || drain.run())
             .map_err(StartError::Thread)?;
         let sampler = std::thread::Builder::new()
             .name("sondage-sample".into())
@@ -209,6 +259,8 @@ impl Session {
             shared,
             bytes,
             notices,
+            programs,
+            drain,
             sampler,
             writer,
         })
@@ -224,6 +276,8 @@ impl Session {
             late: figure(&self.shared.late),
             processes: figure(&self.shared.processes),
             pythons: figure(&self.shared.pythons),
+            programs: figure(&self.programs.programs),
+            events: figure(&self.programs.events),
             bytes: figure(&self.bytes),
             finished: self.shared.finished.load(Ordering::Acquire),
         }
@@ -245,6 +299,11 @@ impl Session {
             error = crashed("sampling");
             Nanos::ZERO
         });
+        // It has ended unless the sampler failed.
+        self.programs.stop();
+        if self.drain.join().is_err() {
+            error = crashed("collecting");
+        }
         let outcome = self.writer.join().unwrap_or_else(|_| {
             error = crashed("writing");
             Outcome::default()
@@ -256,6 +315,8 @@ impl Session {
             late: figure(&self.shared.late),
             processes: figure(&self.shared.processes),
             pythons: figure(&self.shared.pythons),
+            programs: figure(&self.programs.programs),
+            events: figure(&self.programs.events),
             bytes: outcome.written.bytes,
             finished: true,
         };

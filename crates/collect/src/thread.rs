@@ -35,6 +35,8 @@ pub struct ThreadTrack {
     pub seen: MonoTime,
     /// Its name so far.
     pub name: String,
+    /// Whether its program gave it this name.
+    pub is_named: bool,
     /// How often it was gone from the interpreter since it was last seen there.
     pub vanished: u64,
     /// Whether it ever was one of Python's.
@@ -107,6 +109,7 @@ impl ThreadTrack {
             inner_tid: tid,
             seen: now,
             name: String::new(),
+            is_named: false,
             vanished: 0,
             had_python: false,
             python: None,

@@ -7,9 +7,10 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use rustc_hash::FxHashMap;
 use sondage_model::{MessageLevel, Nanos, ProcessId, Time};
-use sondage_recording::{Writer, Written};
+use sondage_recording::{WriteError, Writer, Written};
 
 use crate::batch::Batch;
+use crate::program::{IdMap, ResolvedBatch};
 use crate::sampler::Notice;
 use crate::source_text::{Folders, SourceReader};
 use crate::stacks::NewFile;
@@ -26,6 +27,8 @@ pub struct RecordingWriter {
     /// Bytes written so far, for progress lines.
     bytes: Arc<AtomicU64>,
     failing: bool,
+    /// What the numbers in programs' rows stand for.
+    ids: IdMap,
 }
 
 /// Source files seen, and those whose text is still to be read.
@@ -60,6 +63,7 @@ impl RecordingWriter {
             notices,
             bytes,
             failing: false,
+            ids: IdMap::default(),
         }
     }
 
@@ -116,6 +120,11 @@ impl RecordingWriter {
                 failed = Some(error.to_string());
             }
         }
+        for program in batch.programs.drain(..) {
+            if let Err(error) = self.take_program(program) {
+                failed = Some(error.to_string());
+            }
+        }
         self.note(failed);
         for row in batch.counters.drain(..) {
             self.writer.push_counter(row);
@@ -129,6 +138,41 @@ impl RecordingWriter {
         for row in batch.clock.drain(..) {
             self.writer.push_clock(row);
         }
+    }
+
+    /// Writes what programs said of themselves.
+    fn take_program(&mut self, batch: ResolvedBatch) -> Result<(), WriteError> {
+        let ResolvedBatch { ids, mut rows } = batch;
+        self.ids.extend(ids);
+        self.ids.apply(&mut rows);
+        let mut result = Ok(());
+        let mut details = std::mem::take(&mut rows.zones.details);
+        for row in rows.zones.rows() {
+            let detail = (row.detail as usize).checked_sub(1);
+            let detail = detail.and_then(|at| details.get_mut(at)).map(std::mem::take);
+            // The row is kept for the next try; see `WriteError`.
+            let pushed = self.writer.push_zone(row, detail);
+            result = result.and(pushed);
+        }
+        for row in rows.frame_marks {
+            self.writer.push_frame_mark(row);
+        }
+        for row in rows.logs {
+            self.writer.push_log(row);
+        }
+        for row in rows.waits {
+            self.writer.push_wait(row);
+        }
+        for row in rows.counters {
+            self.writer.push_counter(row);
+        }
+        for row in rows.losses {
+            self.writer.push_loss(row);
+        }
+        for row in rows.messages {
+            self.writer.push_message(row);
+        }
+        result
     }
 
     fn read_texts(&mut self, now: Time, last: bool) {

@@ -9,6 +9,7 @@ mod dump;
 mod export;
 mod filter;
 mod import;
+mod listen;
 mod open;
 mod report;
 mod run;
@@ -22,6 +23,8 @@ pub enum Command {
     Run(run::Args),
     /// Record a running process.
     Attach(attach::Args),
+    /// Record programs that call by themselves.
+    Listen(listen::Args),
     /// Look at recordings in the browser.
     View(view::Args),
     /// Print where the time went.
@@ -44,6 +47,7 @@ impl Command {
         match self {
             Command::Run(args) => run::run(args, ui),
             Command::Attach(args) => attach::run(args, ui),
+            Command::Listen(args) => listen::run(args, ui),
             Command::View(args) => view::run(args, ui),
             Command::Report(args) => report::run(args, ui),
             Command::Export(args) => export::run(args, ui),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use sondage_collect::launch::{Child, Ended, LaunchError};
-use sondage_collect::{About, Session, process_name};
+use sondage_collect::{ADDRESS_VARIABLE, About, Listener, Session, process_name};
 
 use crate::error::{CliError, ExitStatus};
 use crate::record::{self, Event, RecordArgs};
@@ -63,7 +63,17 @@ pub fn run(args: Args, ui: &Ui) -> Result<ExitStatus, CliError> {
             return Err(error);
         }
     };
-    let mut child = match Child::launch(&command, &start::inherited()) {
+    // Where the program finds us if it wants to say what it is doing.
+    let listener = match Listener::offer() {
+        Ok(listener) => Some(listener),
+        Err(error) => {
+            ui.warning(format_args!("the program's own events are not recorded: {error}"));
+            None
+        }
+    };
+    let address = listener.iter().map(|listener| (ADDRESS_VARIABLE, listener.address()));
+    let variables: Vec<(&str, &str)> = address.collect();
+    let mut child = match Child::launch_with(&command, &start::inherited(), &variables) {
         Ok(child) => child,
         Err(error) => {
             recording.discard();
@@ -80,7 +90,8 @@ pub fn run(args: Args, ui: &Ui) -> Result<ExitStatus, CliError> {
             .collect(),
         labels: args.record.labels(),
     };
-    let mut session = match Session::start(child.pid(), recording, about, args.record.options()) {
+    let (root, options) = (Some(child.pid()), args.record.options());
+    let mut session = match Session::start_with(root, listener, recording, about, options) {
         Ok(session) => Some(session),
         Err(error) => {
             // The program must not suffer from it.
