@@ -132,6 +132,9 @@ impl Target<RemoteMemory> {
             });
         }
         match find_runtime(pid, &maps, &exe)? {
+            // While a binary is being loaded, all of it is mapped as its beginning is, and only
+            // then its data: until then something else lies where the runtime will be.
+            Some(place) if !is_writable(&maps, place.runtime) => Err(OpenError::NotReady { pid }),
             Some(place) => Ok(place),
             None if loading(&maps) => Err(OpenError::NotReady { pid }),
             None => Err(OpenError::NotPython { pid, exe }),
@@ -395,6 +398,11 @@ fn loading(maps: &[Mapping]) -> bool {
         })
     };
     has("ld-linux") && !has("libc.so") && !has("libc-")
+}
+
+fn is_writable(maps: &[Mapping], at: RemoteAddr) -> bool {
+    maps.iter()
+        .any(|map| map.writable && (map.start..map.end).contains(&at.0))
 }
 
 fn find_runtime(pid: Pid, maps: &[Mapping], exe: &str) -> Result<Option<RuntimePlace>, OpenError> {
