@@ -59,9 +59,10 @@ def py_spy(root: Path) -> None:
         samples += int(count)
         if not stack:  # A sample before Python had a frame.
             continue
-        names = [frame.rpartition(" (")[0] for frame in stack.split(";")]
-        own[names[-1]] += int(count)
-        for name in set(names):
+        frames = [frame.rpartition(" (")[::2] for frame in stack.split(";")]
+        own[frames[-1][0]] += int(count)
+        # Functions of one name in several files, as <module> while one imports another, are several.
+        for name, _ in {(name, where.rpartition(":")[0]) for name, where in frames}:
             total[name] += int(count)
     if samples < 100 or own["heavy"] < 2 * own["light"]:
         raise Mismatch(f"py-spy saw {dict(own)}: no profile to compare with")
