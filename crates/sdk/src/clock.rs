@@ -72,12 +72,31 @@ fn has_steady_tsc() -> bool {
     const POWER: u32 = 0x8000_0007;
     const INVARIANT_TSC: u32 = 1 << 8;
     let is_invariant = __cpuid(LAST_LEAF).eax >= POWER && __cpuid(POWER).edx & INVARIANT_TSC != 0;
-    let clocks = "/sys/devices/system/clocksource/clocksource0/available_clocksource";
-    // In a sandbox without /sys the processor's word has to do.
-    is_invariant
-        && std::fs::read_to_string(clocks).map_or(true, |clocks| {
-            clocks.split_whitespace().any(|one| one == "tsc")
-        })
+    is_invariant && kernel_keeps_tsc()
+}
+
+/// Whether `tsc` is among the kernel's clocks. In a sandbox without /sys the processor's word has to
+/// do. Sets no memory aside: the first probe may be an allocator's.
+#[cfg(target_arch = "x86_64")]
+fn kernel_keeps_tsc() -> bool {
+    let path = c"/sys/devices/system/clocksource/clocksource0/available_clocksource";
+    let mut clocks = [0_u8; 256];
+    // SAFETY: the path is a C string, the buffer as long as said, and the file closed once.
+    let read = unsafe {
+        let file = libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
+        if file < 0 {
+            return true;
+        }
+        let read = libc::read(file, clocks.as_mut_ptr().cast(), clocks.len());
+        libc::close(file);
+        read
+    };
+    let Ok(read) = usize::try_from(read) else {
+        return true;
+    };
+    clocks[..read]
+        .split(u8::is_ascii_whitespace)
+        .any(|clock| clock == b"tsc")
 }
 
 #[cfg(not(target_arch = "x86_64"))]

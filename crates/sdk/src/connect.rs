@@ -165,7 +165,8 @@ impl Link {
         let arena = process::arena().ok_or(ConnectError::Off)?;
         debug_assert_eq!(arena.pid(), std::process::id());
         let shared = process::shared().ok_or(ConnectError::Off)?;
-        if shared.file < 0 {
+        let file = shared.file();
+        if file < 0 {
             return Err(ConnectError::NotShared);
         }
         let socket = Socket::open(address, micros)?;
@@ -179,7 +180,7 @@ impl Link {
         let hello = Hello {
             bytes: shared.bytes as u64,
         };
-        socket.send(address, &hello.encode(), shared.file)?;
+        socket.send(address, &hello.encode(), file)?;
         match socket.answer(address) {
             Ok(()) => {}
             Err(ConnectError::Silent { .. }) if is_patient => {}

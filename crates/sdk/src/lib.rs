@@ -1,22 +1,42 @@
-//! What a program says of itself: zones, spans, frames, plots, messages, locks.
+//! What a program says of itself: zones, spans, frames, plots, messages, locks, memory.
 //!
-//! **Supplies** the probes that a program is built with, as plain functions ([`raw`]), and the way
-//! of their events: into shared memory that a collector maps ([`connect`]).
+//! **Supplies** the probes that a program is built with: [`zone!`], [`#[instrument]`](instrument),
+//! [`span!`], [`cumulative!`], [`frame_mark!`], [`frame!`], [`plot!`], [`message!`], the locks of
+//! [`sync`], the allocator [`Alloc`]; the same as plain functions for bindings ([`raw`]); and the
+//! way of their events, into shared memory that a collector maps ([`connect()`]) or into a file
+//! ([`save()`]).
 //!
 //! **Solves** that probes must stay in. A zone is two clock reads and 24 bytes; nothing waits,
-//! allocates or calls the system on the way, and what was written outlives `kill -9`.
+//! allocates or calls the system on the way, and what was written outlives `kill -9`. Without a
+//! collector the last 4 MB of each thread are kept, 64 MB of the process
+//! (`SONDAGE_FLIGHT`, `SONDAGE_BUFFER`). With `default-features = false` every probe is nothing.
 //!
-//! **Not for** looking at the result: `sondage run`, `record` and `view` do that.
+//! **Not for** looking at the result: `sondage run`, `record` and `view` do that. Nor for signal
+//! handlers: a probe there may have interrupted another one.
 //!
 //! ```
-//! use sondage::raw;
-//! let site = raw::site("parse", "app::parse", "src/app.rs", 12, 0);
-//! if raw::zone_begin(site) {
-//!     raw::zone_end();
+//! use sondage::{frame_mark, message, plot, zone};
+//!
+//! #[sondage::instrument]
+//! fn load(paths: &[&str]) -> usize {
+//!     for path in paths {
+//!         zone!("file", path = path);
+//!         message!("read {path}");
+//!     }
+//!     paths.len()
 //! }
-//! assert_eq!(raw::lost().events, 0);
+//!
+//! let files = load(&["a.toml", "b.toml"]);
+//! plot!("files", files);
+//! frame_mark!();
 //! ```
-#![cfg_attr(not(feature = "enabled"), allow(unused))]
+
+mod alloc;
+mod cumulative;
+mod frame;
+mod site;
+mod span;
+pub mod sync;
 
 #[cfg(feature = "enabled")]
 mod clock;
@@ -25,13 +45,35 @@ mod connect;
 #[cfg(feature = "enabled")]
 mod local;
 #[cfg(feature = "enabled")]
+mod macros;
+#[cfg(feature = "enabled")]
 mod process;
 #[cfg(feature = "enabled")]
 pub mod raw;
 #[cfg(feature = "enabled")]
 mod registry;
+#[cfg(feature = "enabled")]
+mod save;
+
+#[cfg(not(feature = "enabled"))]
+mod macros_off;
+#[cfg(not(feature = "enabled"))]
+#[path = "raw_off.rs"]
+pub mod raw;
+
+pub use alloc::Alloc;
+pub use cumulative::{Cumulative, Pass};
+pub use frame::{Frame, Level};
+#[doc(hidden)]
+pub use frame::{mark_frame, plot_value, write_message};
+pub use raw::{SpanId, TraceId, Value, process_name, set_enabled, thread_name};
+pub use site::{AsValue, Site, Text, Zone};
+pub use sondage_sdk_macros::instrument;
+pub use span::{InSpan, Span};
 
 #[cfg(feature = "enabled")]
 pub use connect::{ConnectError, Connection, connect, connection};
 #[cfg(feature = "enabled")]
 pub use process::{BUFFER_VARIABLE, FLIGHT_VARIABLE};
+#[cfg(feature = "enabled")]
+pub use save::{SaveError, save, save_at_exit, save_on_crash};

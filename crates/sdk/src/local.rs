@@ -3,7 +3,7 @@
 use crate::clock::mono_nanos;
 use crate::connect;
 use crate::process;
-use sondage_wire::{Arena, Producer, SpanId};
+use sondage_wire::{Arena, Definition, Producer, SpanId};
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,6 +14,8 @@ pub(crate) struct Local {
     is_busy: bool,
     /// The thread's end is being watched.
     is_watched: bool,
+    /// What the system called the thread when it was last asked; `None` when the program named it.
+    name: Option<[u8; 16]>,
     /// The span that the thread is in.
     pub span: SpanId,
     /// Numbers of spans that are this thread's to give.
@@ -28,6 +30,7 @@ thread_local! {
         producer: Producer::new(),
         is_busy: false,
         is_watched: false,
+        name: Some([0; 16]),
         span: SpanId(0),
         spans: 0..0,
     }) };
@@ -104,15 +107,12 @@ fn slow(
             }
             return false;
         }
-        (*local).is_busy = true;
+        let busy = Busy::new();
         let arena = process::arena();
         let written = match arena {
             None => false,
             Some(arena) => {
-                if !(*local).producer.is_attached() {
-                    let number = process::thread_number(arena);
-                    (*local).producer.attach(number);
-                }
+                name_thread(arena);
                 if !(*local).is_watched {
                     (*local).is_watched = process::watch_thread_end();
                 }
@@ -124,11 +124,65 @@ fn slow(
                 written
             }
         };
-        (*local).is_busy = false;
+        drop(busy);
         if arena.is_some() {
             connect::look();
         }
         written
+    }
+}
+
+/// Sees to it that the thread has a number, and its definition the name that the system has now:
+/// a thread is often named after its first probe.
+fn name_thread(arena: Arena<'_>) -> u32 {
+    let local = local();
+    let now = process::system_name();
+    // SAFETY: the pointer is to this thread's own; what defines a name keeps no reference to it.
+    unsafe {
+        match (*local).producer.thread() {
+            Some(number) => {
+                if (*local).name.is_some_and(|name| name != now) {
+                    (*local).name = Some(now);
+                    let name = process::text_of(&now).into_owned();
+                    let tid = process::tid();
+                    arena.define(&Definition::Thread { number, tid, name });
+                }
+                number
+            }
+            None => {
+                let number = arena.define_thread(process::tid(), &process::text_of(&now));
+                (*local).producer.attach(number);
+                (*local).name = Some(now);
+                number
+            }
+        }
+    }
+}
+
+/// Whether this thread is in the slow path, or about names.
+#[inline]
+pub(crate) fn is_busy() -> bool {
+    // SAFETY: the pointer is to this thread's own.
+    unsafe { (*local()).is_busy }
+}
+
+/// Keeps the probes of this thread out of the slow path as long as it lives.
+pub(crate) struct Busy {
+    was_busy: bool,
+}
+
+impl Busy {
+    pub fn new() -> Busy {
+        // SAFETY: the pointer is to this thread's own.
+        let was_busy = unsafe { std::mem::replace(&mut (*local()).is_busy, true) };
+        Busy { was_busy }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        // SAFETY: as above; made and dropped in one function, so in one thread.
+        unsafe { (*local()).is_busy = self.was_busy };
     }
 }
 
@@ -139,6 +193,8 @@ pub(crate) fn seal() {
     unsafe {
         (*local).is_watched = false;
         if let Some(arena) = process::existing() {
+            let _busy = Busy::new();
+            name_thread(arena);
             (*local).producer.seal(arena);
         }
     }
@@ -154,25 +210,18 @@ pub(crate) fn forked() {
     }
 }
 
-/// The number of this thread in the arena, made if need be.
-pub(crate) fn thread_number() -> Option<u32> {
-    let local = local();
-    // SAFETY: as in `slow`.
-    unsafe {
-        if (*local).is_busy {
-            return None;
-        }
-        (*local).is_busy = true;
-        let number = process::arena().map(|arena| match (*local).producer.thread() {
-            Some(number) => number,
-            None => {
-                let number = process::thread_number(arena);
-                (*local).producer.attach(number);
-                number
-            }
-        });
-        (*local).is_busy = false;
-        number
+/// Names the thread, whatever the system calls it.
+pub(crate) fn set_thread_name(name: &str) {
+    if is_busy() {
+        return;
+    }
+    let _busy = Busy::new();
+    if let Some(arena) = process::arena() {
+        let number = name_thread(arena);
+        let (tid, name) = (process::tid(), name.to_owned());
+        arena.define(&Definition::Thread { number, tid, name });
+        // SAFETY: as above.
+        unsafe { (*local()).name = None };
     }
 }
 

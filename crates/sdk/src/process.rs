@@ -4,13 +4,14 @@ use crate::clock;
 use crate::connect;
 use crate::local;
 use crate::registry::Registry;
+use crate::save;
 use sondage_wire::hello::MEMORY_NAME;
 use sondage_wire::{Arena, Size};
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, CString, c_void};
 use std::os::fd::RawFd;
 use std::ptr::{null_mut, without_provenance};
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 /// Environment variable: bytes of the whole process's events, such as `64M`.
@@ -26,8 +27,22 @@ pub(crate) struct Shared {
     pub arena: Arena<'static>,
     pub start: *mut u8,
     pub bytes: usize,
-    /// The memory's file; -1 when the system gave none, and it cannot be shared.
-    pub file: RawFd,
+    file: AtomicI32,
+}
+
+impl Shared {
+    /// The memory's file; -1 when there is none, and it cannot be shared.
+    pub fn file(&self) -> RawFd {
+        self.file.load(Ordering::Relaxed)
+    }
+}
+
+/// Closes the arena's file, for a dying program that has no other file left to close. The memory
+/// stays.
+pub(crate) fn give_up_file() {
+    if let Some(shared) = shared() {
+        close(shared.file.swap(-1, Ordering::Relaxed));
+    }
 }
 
 static SHARED: AtomicPtr<Shared> = AtomicPtr::new(null_mut());
@@ -53,6 +68,8 @@ pub(crate) fn arena() -> Option<Arena<'static>> {
 
 /// Calls `with` with the names of this process, and the arena if there is one.
 pub(crate) fn with_registry<R>(with: impl FnOnce(&mut Registry, Option<Arena<'static>>) -> R) -> R {
+    // An allocator that records would come back for the same lock.
+    let _busy = local::Busy::new();
     let mut registry = registry();
     with(registry.get_or_insert_default(), existing())
 }
@@ -89,7 +106,7 @@ fn make() -> Option<Arena<'static>> {
         arena,
         start,
         bytes,
-        file,
+        file: AtomicI32::new(file),
     });
     SHARED.store(Box::into_raw(shared), Ordering::Release);
     Some(arena)
@@ -163,13 +180,19 @@ fn parse_bytes(text: &str) -> Option<u64> {
     digits.trim().parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
-/// Gives the calling thread a number in the arena, and the name that the system knows it by.
-pub(crate) fn thread_number(arena: Arena<'_>) -> u32 {
+/// What the system calls the calling thread: at most 15 bytes, then zeros.
+pub(crate) fn system_name() -> [u8; 16] {
     let mut name = [0_u8; 16];
     // SAFETY: the call writes at most 16 bytes, with a zero at the end.
     unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) };
-    let name = CStr::from_bytes_until_nul(&name).unwrap_or_default();
-    arena.define_thread(tid(), &name.to_string_lossy())
+    name
+}
+
+/// A name of the system's as text.
+pub(crate) fn text_of(name: &[u8; 16]) -> std::borrow::Cow<'_, str> {
+    CStr::from_bytes_until_nul(name)
+        .unwrap_or_default()
+        .to_string_lossy()
 }
 
 /// The kernel's number of the calling thread.
@@ -215,6 +238,7 @@ fn watch_process() {
 }
 
 extern "C" fn on_exit() {
+    save::at_exit();
     if let Some(arena) = existing() {
         arena.close();
     }
@@ -263,7 +287,7 @@ extern "C" fn in_child() {
         // this one has just forgotten where it wrote.
         unsafe {
             let shared = Box::from_raw(shared);
-            close(shared.file);
+            close(shared.file());
             libc::munmap(shared.start.cast(), shared.bytes);
         }
     }
@@ -284,26 +308,43 @@ impl Rate {
     }
 }
 
-/// The rate of ticks, measured from the arena's making until now: the better, the longer ago.
+/// The rate of ticks, measured from the arena's making until now, and kept once it is good.
 pub(crate) fn rate() -> Rate {
+    /// After so long the clocks' own errors, of some 50 ns, are less than one in a million.
+    const GOOD_NANOS: u64 = 100_000_000;
+    /// Before this they would show.
+    const FAIR_NANOS: u64 = 1_000_000;
+    static KNOWN: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
+
     let one = Rate { ticks: 1, nanos: 1 };
     if clock::kind() == sondage_wire::ClockKind::MonotonicNanos {
         return one;
+    }
+    let nanos = KNOWN[1].load(Ordering::Acquire);
+    if nanos != 0 {
+        let ticks = KNOWN[0].load(Ordering::Relaxed);
+        return Rate { ticks, nanos };
     }
     let Some(arena) = arena() else {
         return one;
     };
     let (start_ticks, start_nanos) = arena.start();
     let mut now = clock::both();
-    // Two reads of the clock have errors of some 50 ns; a millisecond apart they do not matter.
-    while now.1.saturating_sub(start_nanos) < 1_000_000 {
+    while now.1.saturating_sub(start_nanos) < FAIR_NANOS {
         std::hint::spin_loop();
         now = clock::both();
     }
-    Rate {
-        ticks: now.0.saturating_sub(start_ticks),
-        nanos: now.1 - start_nanos,
+    let ticks = now.0.saturating_sub(start_ticks);
+    let nanos = now.1 - start_nanos;
+    // Two threads' measurements must not be mixed: the first one stays.
+    if nanos >= GOOD_NANOS
+        && KNOWN[0]
+            .compare_exchange(0, ticks, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+    {
+        KNOWN[1].store(nanos, Ordering::Release);
     }
+    Rate { ticks, nanos }
 }
 
 /// A random number of this process, never 0; 0 in here before it is drawn.

@@ -6,7 +6,7 @@
 //! from a signal handler: it may have interrupted one.
 
 use crate::{clock, local, process};
-use sondage_wire::{Definition, encode};
+use sondage_wire::encode;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 pub use sondage_wire::{FrameOp, LockOp, SpanId, TraceId, Value};
@@ -78,10 +78,20 @@ pub fn lock(name: &str, place: &str) -> u32 {
 #[inline(always)]
 #[must_use]
 pub fn zone_begin(site: u32) -> bool {
+    zone_begin_at(|| site)
+}
+
+/// As [`zone_begin`], with a place whose number is asked for only when probes are on.
+#[inline(always)]
+#[must_use]
+pub fn zone_begin_at(site: impl FnOnce() -> u32) -> bool {
     match SWITCH.load(Ordering::Relaxed) {
-        ON_TSC => local::zone_begin(clock::tsc(), site),
+        ON_TSC => {
+            let site = site();
+            local::zone_begin(clock::tsc(), site)
+        }
         OFF => false,
-        _ => zone_begin_other(site),
+        _ => zone_begin_other(site()),
     }
 }
 
@@ -195,10 +205,11 @@ pub fn lock_event(lock: u32, op: LockOp) -> bool {
     is_enabled() && local::write(&encode::lock(ticks(), lock, op))
 }
 
-/// Memory was set aside, or given back where `bytes` is 0.
+/// Memory was set aside, or given back where `bytes` is 0. What sondage sets aside for names and
+/// events is not recorded.
 #[inline]
 pub fn memory(address: u64, bytes: u64) -> bool {
-    is_enabled() && local::write(&encode::memory(ticks(), address, bytes))
+    is_enabled() && !local::is_busy() && local::write(&encode::memory(ticks(), address, bytes))
 }
 
 /// Many passes of one place, added up: `[total, least, most]` in nanoseconds.
@@ -207,18 +218,9 @@ pub fn cumulative(site: u32, parent: SpanId, count: u64, nanos: [u64; 3]) -> boo
     is_enabled() && local::write(&encode::cumulative(ticks(), site, parent, count, nanos))
 }
 
-/// Names this thread in recordings.
+/// Names this thread in recordings. Without, it has the name that the system knows it by.
 pub fn thread_name(name: &str) {
-    let Some(number) = local::thread_number() else {
-        return;
-    };
-    if let Some(arena) = process::existing() {
-        arena.define(&Definition::Thread {
-            number,
-            tid: process::tid(),
-            name: name.to_owned(),
-        });
-    }
+    local::set_thread_name(name);
 }
 
 /// Names this process in recordings.

@@ -80,6 +80,9 @@ pub(crate) struct Header {
     pub closed: AtomicU32,
     /// What a zone costs, in picoseconds, as the program measured it; 0 unknown.
     pub zone_cost_picos: AtomicU64,
+    /// When the image was made, on both clocks; 0 in an arena that is no image.
+    pub saved_ticks: AtomicU64,
+    pub saved_mono_nanos: AtomicU64,
 }
 
 /// What a chunk is at: in the low byte of [`ChunkHead::state`].
@@ -124,7 +127,7 @@ const _: () = {
 };
 
 /// Bytes kept for the [`Header`].
-const HEADER_BYTES: usize = 4096;
+pub(crate) const HEADER_BYTES: usize = 4096;
 
 /// How large an arena is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -152,15 +155,15 @@ impl Size {
         }
     }
 
-    fn heads_at(self) -> usize {
+    pub(crate) fn heads_at(self) -> usize {
         HEADER_BYTES
     }
 
-    fn names_at(self) -> usize {
+    pub(crate) fn names_at(self) -> usize {
         self.heads_at() + self.chunks as usize * size_of::<ChunkHead>()
     }
 
-    fn chunks_at(self) -> usize {
+    pub(crate) fn chunks_at(self) -> usize {
         (self.names_at() + self.name_words as usize * 8).next_multiple_of(4096)
     }
 
@@ -314,6 +317,14 @@ impl Arena<'_> {
             self.header.start_ticks.load(Ordering::Relaxed),
             self.header.start_mono_nanos.load(Ordering::Relaxed),
         )
+    }
+
+    /// When this image of an arena was saved: in ticks, and in nanoseconds of `CLOCK_MONOTONIC`.
+    /// `None` for an arena that a program may still write into.
+    #[must_use]
+    pub fn saved(&self) -> Option<(u64, u64)> {
+        let nanos = self.header.saved_mono_nanos.load(Ordering::Relaxed);
+        (nanos != 0).then(|| (self.header.saved_ticks.load(Ordering::Relaxed), nanos))
     }
 
     /// Says how much one thread may hold while nobody collects.

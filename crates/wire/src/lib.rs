@@ -43,9 +43,12 @@
 //! ```
 
 mod arena;
+mod decode;
 mod definition;
+pub mod encode;
 mod event;
 pub mod hello;
+mod image;
 mod memory;
 mod producer;
 mod reader;
@@ -54,8 +57,9 @@ mod sync;
 pub use arena::{Arena, ArenaError, CHUNK_WORDS, ClockKind, Mode, Size};
 pub use definition::{Definition, Definitions};
 pub use event::{
-    BadEvent, Event, FrameOp, LockOp, MAX_TEXT_BYTES, SpanId, TraceId, Value, ValueKind, encode,
+    BadEvent, Event, FrameOp, LockOp, MAX_TEXT_BYTES, OwnedValue, SpanId, TraceId, Value, ValueKind,
 };
+pub use image::{Image, Part};
 pub use memory::Memory;
 pub use producer::Producer;
 pub use reader::{Batch, Gap, Reader, Take};

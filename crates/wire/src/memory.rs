@@ -1,14 +1,23 @@
 //! Memory for an arena inside one process: for tests, and for a program that keeps its events.
 
 use crate::arena::{Arena, Size};
+#[cfg(not(loom))]
+use crate::arena::{ArenaError, HEADER_BYTES};
 
-/// Zeroed memory that holds an arena. A program that is collected maps its own instead.
+/// Memory that holds an arena. A program that is collected maps its own instead.
 #[cfg(not(loom))]
 #[derive(Debug)]
 pub struct Memory {
     start: *mut u8,
-    size: Size,
+    bytes: usize,
 }
+
+// SAFETY: the memory is this value's own, and all of it is atomics.
+#[cfg(not(loom))]
+unsafe impl Send for Memory {}
+// SAFETY: as above.
+#[cfg(not(loom))]
+unsafe impl Sync for Memory {}
 
 #[cfg(not(loom))]
 impl Memory {
@@ -18,30 +27,55 @@ impl Memory {
     /// When there is not so much memory.
     #[must_use]
     pub fn new(size: Size) -> Memory {
-        let layout = Memory::layout(size);
-        // SAFETY: the layout is not empty, since it holds a header.
-        let start = unsafe { std::alloc::alloc_zeroed(layout) };
-        if start.is_null() {
-            std::alloc::handle_alloc_error(layout);
-        }
+        let memory = Memory::zeroed(size.bytes());
         let clock = crate::ClockKind::MonotonicNanos;
         // SAFETY: the memory is aligned, zero, and as long as asked for.
-        unsafe { Arena::create(start, size, 0, clock, (0, 0)) };
-        Memory { start, size }
+        unsafe { Arena::create(memory.start, size, 0, clock, (0, 0)) };
+        memory
+    }
+
+    /// Copies the bytes of a file that a program saved.
+    ///
+    /// # Errors
+    /// When they are no arena. What else is wrong with them, a [`Reader`](crate::Reader) finds.
+    pub fn load(bytes: &[u8]) -> Result<Memory, ArenaError> {
+        if bytes.len() < HEADER_BYTES {
+            return Err(ArenaError::NotAnArena);
+        }
+        let memory = Memory::zeroed(bytes.len());
+        // SAFETY: both are so many bytes long, and the memory is new.
+        unsafe {
+            memory
+                .start
+                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
+        };
+        // SAFETY: the memory lives as long as the arena, which is dropped here.
+        unsafe { Arena::open(memory.start, memory.bytes) }?;
+        Ok(memory)
     }
 
     /// The arena in it.
     #[must_use]
     pub fn arena(&self) -> Arena<'_> {
         // SAFETY: the memory lives as long as `self`, and is used through arenas only.
-        match unsafe { Arena::open(self.start, self.size.bytes()) } {
+        match unsafe { Arena::open(self.start, self.bytes) } {
             Ok(arena) => arena,
-            Err(error) => unreachable!("an arena that was just made: {error}"),
+            Err(error) => unreachable!("an arena that was opened before: {error}"),
         }
     }
 
-    fn layout(size: Size) -> std::alloc::Layout {
-        std::alloc::Layout::from_size_align(size.bytes(), 64).expect("a size below 2^63")
+    fn zeroed(bytes: usize) -> Memory {
+        let layout = Memory::layout(bytes);
+        // SAFETY: the layout is not empty, since it holds a header.
+        let start = unsafe { std::alloc::alloc_zeroed(layout) };
+        if start.is_null() {
+            std::alloc::handle_alloc_error(layout);
+        }
+        Memory { start, bytes }
+    }
+
+    fn layout(bytes: usize) -> std::alloc::Layout {
+        std::alloc::Layout::from_size_align(bytes, 64).expect("a size below 2^63")
     }
 }
 
@@ -49,7 +83,7 @@ impl Memory {
 impl Drop for Memory {
     fn drop(&mut self) {
         // SAFETY: it was set aside with this very layout.
-        unsafe { std::alloc::dealloc(self.start, Memory::layout(self.size)) };
+        unsafe { std::alloc::dealloc(self.start, Memory::layout(self.bytes)) };
     }
 }
 

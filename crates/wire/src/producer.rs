@@ -1,7 +1,8 @@
 //! One thread's writing side.
 
 use crate::arena::{Arena, CHUNK_WORDS, FREE, FULL, Mode, WRITING};
-use crate::event::{REST, encode};
+use crate::encode;
+use crate::event::REST;
 use crate::sync::{AtomicU64, Ordering, fence};
 
 /// Where a thread writes its events.
@@ -31,9 +32,10 @@ pub struct Producer {
     oldest: Option<Own>,
     /// Chunks from oldest to newest.
     held: u32,
-    /// [`Header::freed`](crate::arena::Header::freed) when there was no chunk: no use to look again
-    /// before it changes.
-    freed_seen: Option<u32>,
+    /// Chunks below this one were not free when [`Header::freed`](crate::arena::Header::freed) was
+    /// as in `freed_seen`, nor are they before it changes.
+    looked_below: u32,
+    freed_seen: u32,
 }
 
 /// A chunk in one of its uses.
@@ -63,7 +65,8 @@ impl Producer {
             newest: None,
             oldest: None,
             held: 0,
-            freed_seen: None,
+            looked_below: 0,
+            freed_seen: 0,
         }
     }
 
@@ -243,12 +246,11 @@ impl Producer {
             return Some(own);
         }
         let freed = header.freed.load(Ordering::Acquire);
-        if self.freed_seen != Some(freed) {
-            if let Some(own) = take_free(arena) {
-                self.freed_seen = None;
-                return Some(own);
-            }
-            self.freed_seen = Some(freed);
+        if self.freed_seen != freed {
+            (self.freed_seen, self.looked_below) = (freed, 0);
+        }
+        if let Some(own) = take_free(arena, &mut self.looked_below) {
+            return Some(own);
         }
         if !flies {
             let visited = header.visited_mono_nanos.load(Ordering::Relaxed);
@@ -287,26 +289,32 @@ impl Producer {
     }
 }
 
-/// The first chunk that nobody has.
-fn take_free(arena: Arena<'_>) -> Option<Own> {
-    arena.heads.iter().enumerate().find_map(|(chunk, head)| {
+/// The first chunk that nobody has, from `looked_below` on, which follows.
+fn take_free(arena: Arena<'_>, looked_below: &mut u32) -> Option<Own> {
+    let heads = arena.heads.get(*looked_below as usize..)?;
+    for head in heads {
+        let chunk = *looked_below;
+        *looked_below += 1;
         let state = head.state.load(Ordering::Relaxed);
-        (state & 0xff == FREE).then_some(())?;
+        if state & 0xff != FREE {
+            continue;
+        }
         let generation = state >> 8;
-        // Taken, but not to be read yet: full, and of the generation before.
-        head.state
-            .compare_exchange(
-                state,
-                generation << 8 | TAKEN,
-                Ordering::Acquire,
-                Ordering::Relaxed,
-            )
-            .ok()?;
-        Some(Own {
-            chunk: chunk as u32,
-            generation: generation + 1,
-        })
-    })
+        // Taken, but not to be read yet, and of the generation before.
+        let taken = head.state.compare_exchange(
+            state,
+            generation << 8 | TAKEN,
+            Ordering::Acquire,
+            Ordering::Relaxed,
+        );
+        if taken.is_ok() {
+            return Some(Own {
+                chunk,
+                generation: generation + 1,
+            });
+        }
+    }
+    None
 }
 
 /// The next full chunk of any thread, in the order in which they lie: about the oldest.

@@ -1,9 +1,11 @@
 //! The collector's side: takes events out of an arena that it does not trust.
 
 use crate::arena::{Arena, CHUNK_WORDS, FREE, FULL, WRITING};
-use crate::event::{BadEvent, Event, decode, length};
+use crate::decode::{decode, length};
+use crate::event::{BadEvent, Event};
 use crate::producer::clear;
 use crate::sync::{Ordering, fence};
+use std::collections::HashMap;
 
 /// What to do with chunks that were read to their end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,7 +16,8 @@ pub enum Take {
     Copy,
 }
 
-/// Events that are missing before a batch.
+/// What is missing before a batch: events, or, when both numbers are 0, only the begins of zones
+/// that the thread of a forked child brought along from its parent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Gap {
     /// Events that the thread dropped.
@@ -62,7 +65,7 @@ pub struct Reader<'a> {
     /// For each chunk: the generation that was read, and how many words of it.
     seen: Vec<(u64, usize)>,
     /// For each thread: the sequence of its next chunk.
-    expected: Vec<u64>,
+    expected: HashMap<u32, u64>,
     words: Vec<u64>,
 }
 
@@ -93,9 +96,6 @@ impl Found {
     }
 }
 
-/// More threads than this are not told apart: an arena that says so is damaged.
-const MAX_THREADS: u32 = 1 << 20;
-
 impl<'a> Reader<'a> {
     /// Reads an arena from its oldest event on.
     #[must_use]
@@ -103,7 +103,7 @@ impl<'a> Reader<'a> {
         Reader {
             arena: ArenaRef(arena),
             seen: vec![(0, 0); arena.heads.len()],
-            expected: Vec::new(),
+            expected: HashMap::new(),
             words: Vec::with_capacity(CHUNK_WORDS),
         }
     }
@@ -147,7 +147,7 @@ impl<'a> Reader<'a> {
 
     /// The sequence of a thread's next chunk.
     fn expected(&self, thread: u32) -> u64 {
-        self.expected.get(thread as usize).copied().unwrap_or(0)
+        self.expected.get(&thread).copied().unwrap_or(0)
     }
 
     /// Whether a thread's chunks do not follow each other.
@@ -177,8 +177,7 @@ impl<'a> Reader<'a> {
                 depth: head.depth.load(Ordering::Relaxed) as u16,
                 lost: head.lost.load(Ordering::Relaxed),
             };
-            let is_used = matches!(state & 0xff, WRITING | FULL) && found.thread < MAX_THREADS;
-            is_used.then_some(found)
+            matches!(state & 0xff, WRITING | FULL).then_some(found)
         });
         let mut in_use: Vec<Found> = in_use.collect();
         in_use.sort_unstable();
@@ -232,13 +231,11 @@ impl<'a> Reader<'a> {
 
     /// What is missing before a chunk that is read for the first time.
     fn gap(&mut self, found: Found) -> Option<Gap> {
-        let thread = found.thread as usize;
-        if self.expected.len() <= thread {
-            self.expected.resize(thread + 1, 0);
-        }
-        let overwritten = found.sequence.saturating_sub(self.expected[thread]);
-        self.expected[thread] = found.sequence.saturating_add(1);
-        (overwritten > 0 || found.lost > 0).then_some(Gap {
+        let overwritten = found.sequence.saturating_sub(self.expected(found.thread));
+        let next = found.sequence.saturating_add(1);
+        self.expected.insert(found.thread, next);
+        let is_forked = found.sequence == 0 && found.depth > 0;
+        (overwritten > 0 || found.lost > 0 || is_forked).then_some(Gap {
             lost: found.lost,
             overwritten,
             depth: found.depth,
