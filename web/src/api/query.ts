@@ -13,6 +13,9 @@ export interface Filter {
   readonly focus: number | null;
   /** Narrow to stacks that match; empty: do not. */
   readonly search: string;
+  /** Only samples inside this zone, or inside all zones of this place. */
+  readonly zone: number | null;
+  readonly site: number | null;
 }
 
 type Value = string | number | boolean | null | undefined;
@@ -39,6 +42,21 @@ export function filterQuery(filter: Filter): string {
     gil: filter.gil,
     function: filter.focus,
     search: filter.search,
+    zone: filter.zone,
+    site: filter.site,
+  });
+}
+
+/** The part of it that time, processes and threads make: what zones, frames, logs and locks take. */
+export function placeQuery(filter: Filter): string {
+  return filterQuery({
+    ...filter,
+    states: null,
+    gil: false,
+    focus: null,
+    search: "",
+    zone: null,
+    site: null,
   });
 }
 

@@ -55,6 +55,16 @@ export interface MessageInfo {
   text: string;
 }
 
+/** What the program said of itself: how much there is of it. */
+export interface ProgramInfo {
+  zones: number;
+  sites: number;
+  frames: number;
+  logs: number;
+  locks: number;
+  probes: { events: number; cost: number } | null;
+}
+
 export interface RecordingInfo {
   index: number;
   name: string;
@@ -78,6 +88,7 @@ export interface RecordingInfo {
   counters: CounterInfo[];
   tasks: number;
   functions: number;
+  program: ProgramInfo;
   losses: LossInfo[];
   messages: MessageInfo[];
   overhead: { ownCpuNanos: number; ticks: number; reads: number; stops: number };
@@ -215,4 +226,199 @@ export interface SearchAnswer {
   total: number;
   functions: number[];
   error: string | null;
+}
+
+/** A place in the source where zones are made. */
+export interface Site {
+  site: number;
+  label: string;
+  function: string;
+  file: number | null;
+  path: string;
+  short: string;
+  line: number;
+  /** `#rrggbb`, where the program chose one. */
+  colour: string | null;
+}
+
+/** What is special about a zone: bits of `flags` in tracks. */
+export const ZONE_POLL = 2;
+export const ZONE_SUSPENDED = 4;
+export const ZONE_FAILED = 8;
+
+export interface Tracks {
+  from: number;
+  to: number;
+  width: number;
+  exact: boolean;
+  lanes: { thread: number[]; lane: number[]; depths: number[] };
+  zones: {
+    thread: number[];
+    lane: number[];
+    depth: number[];
+    start: number[];
+    end: number[];
+    busy: number[];
+    count: number[];
+    /** -1 where it is several, or not known by number. */
+    zone: number[];
+    flags: number[];
+    /** Index in `sites`. */
+    site: number[];
+  };
+  sites: Site[];
+  waits: {
+    thread: number[];
+    start: number[];
+    end: number[];
+    count: number[];
+    wait: number[];
+    holder: (number | null)[];
+    /** Index in `locks`. */
+    lock: number[];
+  };
+  locks: string[];
+  logs: {
+    time: number[];
+    thread: number[];
+    level: number[];
+    colour: number[];
+    count: number[];
+    text: string[];
+  };
+  frames: FrameTrack[];
+}
+
+export interface FrameList {
+  number: number[];
+  start: number[];
+  duration: number[];
+}
+
+export interface FrameTrack extends FrameList {
+  process: number;
+  name: string;
+}
+
+export interface ZoneFigures {
+  count: number;
+  total: number;
+  self: number;
+  min: number;
+  max: number;
+  mean: number;
+  p50: number | null;
+  p95: number | null;
+  p99: number | null;
+}
+
+export interface Zones {
+  zones: number;
+  rows: number;
+  sites: Site[];
+  figures: ZoneFigures[];
+  empty: string | null;
+}
+
+export interface ZoneInfo {
+  zone: number;
+  site: number;
+  label: string;
+  thread: number;
+  lane: number;
+  depth: number;
+  start: number;
+  duration: number;
+  busy: number;
+  flags: string[];
+}
+
+export interface Histogram {
+  from: number[];
+  to: number[];
+  count: number[];
+  total: number[];
+  examples: number[][];
+}
+
+export interface SiteAnswer {
+  site: Site;
+  figures: ZoneFigures;
+  failed: number;
+  histogram: Histogram;
+  longest: ZoneInfo | null;
+  shortest: ZoneInfo | null;
+}
+
+export interface ZoneAnswer {
+  zone: ZoneInfo;
+  site: Site;
+  self: number | null;
+  /** A JSON object as text; empty for none. */
+  arguments: string;
+  passes: { count: number; total: number; min: number; max: number } | null;
+  span: string | null;
+  parent: string | null;
+  trace: string | null;
+  task: string | null;
+  around: ZoneInfo[];
+  inside: ZoneInfo[];
+  insideCount: number | null;
+  before: number | null;
+  after: number | null;
+}
+
+export interface TraceAnswer {
+  trace: string | null;
+  zones: ZoneInfo[];
+  level: number[];
+  parent: number[];
+  omitted: number;
+}
+
+export interface FrameSet {
+  process: number;
+  name: string;
+  count: number;
+  total: number;
+  perSecond: number;
+  min: number;
+  max: number;
+  p50: number;
+  p95: number;
+  p99: number;
+  worst: FrameList;
+  histogram: Histogram;
+}
+
+export interface Frames {
+  sets: FrameSet[];
+}
+
+export interface LockInfo {
+  lock: number;
+  name: string;
+  place: string;
+  count: number;
+  waits: number;
+  givenUp: number;
+  wait: number;
+  maxWait: number;
+  hold: number;
+  maxHold: number;
+  pairs: { waiter: number; holder: number | null; count: number; wait: number }[];
+}
+
+export interface Locks {
+  locks: LockInfo[];
+}
+
+export interface Logs {
+  rows: number;
+  time: number[];
+  thread: number[];
+  level: number[];
+  colour: number[];
+  text: string[];
+  empty: string | null;
 }

@@ -7,6 +7,7 @@ import {
   type ThreadTimeline,
 } from "../api/types.ts";
 import type { Rgb } from "./colour.ts";
+import { FRAME_LANE, WAIT_ROW, ZONE_ROW, type ZoneRows } from "./zones.ts";
 
 export const PROCESS_LANE = 26;
 export const COUNTER_LANE = 30;
@@ -48,10 +49,38 @@ export type Lane =
       readonly thread: number;
       /** Whether the functions are shown under the states. */
       readonly named: boolean;
+      /** How high states and functions are; rows of zones begin below. */
+      readonly head: number;
+      /** The rows of its zones, if it has any. */
+      readonly zones: ZoneRows | null;
+      /** Whether its waits for locks have a row below the zones. */
+      readonly waits: boolean;
+    }
+  | {
+      readonly kind: "frames";
+      readonly y: number;
+      readonly height: number;
+      readonly process: number;
+      readonly name: string;
     };
 
-/** Curves that are shown until the user chooses. */
-export const DEFAULT_TRACKS: readonly string[] = ["cpu", "rss"];
+/** What the program said of itself that has lanes. */
+export interface SaidLanes {
+  readonly rows: ReadonlyMap<number, ZoneRows>;
+  /** Threads that waited for locks. */
+  readonly waits: ReadonlySet<number>;
+  readonly frames: readonly { readonly process: number; readonly name: string }[];
+}
+
+const NOTHING_SAID: SaidLanes = { rows: new Map(), waits: new Set(), frames: [] };
+
+/** Curves that are shown until the user chooses: CPU, memory, and those that the program plots. */
+export function defaultTracks(counters: readonly CounterInfo[]): readonly string[] {
+  const own = counters.filter(
+    ({ name }) => !(name in LABELS) && !name.startsWith("cpu.") && !name.startsWith("sondage."),
+  );
+  return ["cpu", "rss", ...new Set(own.map((counter) => counter.name))];
+}
 
 const LABELS: Record<string, string> = {
   rss: "Memory (RSS)",
@@ -62,6 +91,8 @@ const LABELS: Record<string, string> = {
   "faults.major": "Major faults",
   "io.read": "Read",
   "io.write": "Written",
+  "sondage.probes": "Events of probes",
+  "sondage.probe_cost": "Cost of probes",
 };
 
 /** The curves of a process: CPU user and system as one, every other counter by itself. */
@@ -93,15 +124,28 @@ export function tracksOf(counters: readonly CounterInfo[], process: number): Tra
 /** The lanes from top to bottom. Threads of a closed process have none. */
 export function laneList(
   recording: RecordingInfo,
-  options: { closed: ReadonlySet<number>; tracks: readonly string[]; named: boolean; quiet: boolean },
+  options: {
+    closed: ReadonlySet<number>;
+    tracks: readonly string[];
+    named: boolean;
+    quiet: boolean;
+    said?: SaidLanes;
+  },
 ): Lane[] {
   const lanes: Lane[] = [];
   let y = 0;
+  const said = options.said ?? NOTHING_SAID;
+  const saying = new Set(
+    recording.threads.filter((thread) => said.rows.has(thread.id)).map((thread) => thread.process),
+  );
   const quiet = quietProcesses(recording);
+  for (const process of saying) quiet.delete(process);
   const sampled = new Set(
     recording.threads.filter((thread) => thread.count > 0).map((thread) => thread.process),
   );
-  const order = treeOrder(recording).filter((id) => sampled.has(id) || recording.processes.length === 1);
+  const order = treeOrder(recording).filter(
+    (id) => sampled.has(id) || saying.has(id) || recording.processes.length === 1,
+  );
   const [busy, idle] = [order.filter((id) => !quiet.has(id)), order.filter((id) => quiet.has(id))];
   for (const process of [...busy, ...idle]) {
     if (process === idle[0]) {
@@ -126,11 +170,30 @@ export function laneList(
       lanes.push({ kind: "counter", y, height: COUNTER_LANE, process, track });
       y += COUNTER_LANE;
     }
+    for (const set of said.frames) {
+      if (set.process !== process) continue;
+      lanes.push({ kind: "frames", y, height: FRAME_LANE, process, name: set.name });
+      y += FRAME_LANE;
+    }
     const threads = recording.threads.filter((thread) => thread.process === process);
     threads.sort((a, b) => Number(b.isMain) - Number(a.isMain) || a.start - b.start || a.id - b.id);
     for (const thread of threads) {
-      const height = options.named ? THREAD_LANE_NAMED : THREAD_LANE;
-      lanes.push({ kind: "thread", y, height, process, thread: thread.id, named: options.named });
+      const head = options.named ? THREAD_LANE_NAMED : THREAD_LANE;
+      const zones = said.rows.get(thread.id) ?? null;
+      const waits = said.waits.has(thread.id);
+      const height =
+        head + (zones ? zones.shown * ZONE_ROW + 4 : 0) + (waits ? WAIT_ROW + (zones ? 0 : 4) : 0);
+      lanes.push({
+        kind: "thread",
+        y,
+        height,
+        process,
+        thread: thread.id,
+        named: options.named,
+        head,
+        zones,
+        waits,
+      });
       y += height;
     }
   }
@@ -155,8 +218,14 @@ export function quietProcesses(recording: RecordingInfo): Set<number> {
 }
 
 /** The processes whose threads have no lanes: the quiet ones, and then those that were switched. */
-export function closedProcesses(recording: RecordingInfo, folds: readonly number[]): Set<number> {
+export function closedProcesses(
+  recording: RecordingInfo,
+  folds: readonly number[],
+  said: SaidLanes = NOTHING_SAID,
+): Set<number> {
   const closed = quietProcesses(recording);
+  // What speaks is not quiet.
+  for (const thread of recording.threads) if (said.rows.has(thread.id)) closed.delete(thread.process);
   for (const id of folds) if (!closed.delete(id)) closed.add(id);
   return closed;
 }

@@ -1,6 +1,6 @@
 /** The one place that holds the view, writes the URL and steps back and forth through changes. */
 import { createMemo, createSignal, type Accessor } from "solid-js";
-import { filterQuery } from "../api/query.ts";
+import { filterQuery, placeQuery } from "../api/query.ts";
 import type { RecordingInfo } from "../api/types.ts";
 import { changed, filterOf, INITIAL, type ViewState } from "./view-state.ts";
 import { decode, encode } from "./url.ts";
@@ -17,6 +17,8 @@ export interface Store {
   readonly view: Accessor<ViewState>;
   /** The selection as query parameters: what most questions depend on. */
   readonly filter: Accessor<string>;
+  /** Its time, processes and threads only. */
+  readonly place: Accessor<string>;
   readonly recording: Accessor<RecordingInfo>;
   readonly problem: Accessor<string | null>;
   readonly canUndo: Accessor<boolean>;
@@ -60,6 +62,7 @@ export function createStore(recordings: readonly RecordingInfo[]): Store {
   return {
     view,
     filter: createMemo(() => filterQuery(filterOf(view()))),
+    place: createMemo(() => placeQuery(filterOf(view()))),
     recording,
     problem,
     canUndo: () => at() > 0,

@@ -6,8 +6,11 @@ import { STATE_NAMES, type StateName } from "../api/types.ts";
 import {
   FLAME_COLOURS,
   INITIAL,
+  INSIDE,
+  SAID,
   SORTS,
   TABS,
+  ZONE_SORTS,
   type FlameZoom,
   type Range,
   type ViewState,
@@ -59,6 +62,14 @@ export function encode(view: ViewState): string {
   put("asc", flag(!view.descending), "");
   put("leaves", flag(view.treeInverted), "");
   put("file", id(view.file), "");
+  put("zone", id(view.zone), "");
+  put("site", id(view.site), "");
+  put("inside", view.inside, "");
+  put("said", view.said, INITIAL.said);
+  put("zsort", view.zoneSort, INITIAL.zoneSort);
+  put("zasc", flag(view.zoneAscending), "");
+  put("deep", view.deep.join("."), "");
+  put("level", view.level === 0 ? "" : String(view.level), "");
   put("table", flag(view.asTable), "");
   const text = out.toString();
   return text === "" ? `#v${String(URL_VERSION)}` : `#v${String(URL_VERSION)}?${text}`;
@@ -108,6 +119,14 @@ function read(from: URLSearchParams): ViewState {
     descending: text("asc") !== "1",
     treeInverted: text("leaves") === "1",
     file: readId(text("file")),
+    zone: readId(text("zone")),
+    site: readId(text("site")),
+    inside: oneOf(INSIDE, text("inside"), INITIAL.inside),
+    said: oneOf(SAID, text("said"), INITIAL.said),
+    zoneSort: oneOf(ZONE_SORTS, text("zsort"), INITIAL.zoneSort),
+    zoneAscending: text("zasc") === "1",
+    deep: readIds(text("deep")),
+    level: readId(text("level")) ?? 0,
     asTable: text("table") === "1",
   };
 }

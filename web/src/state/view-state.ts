@@ -2,7 +2,7 @@
 import type { Filter } from "../api/query.ts";
 import type { StateName } from "../api/types.ts";
 
-export const TABS = ["flame", "sandwich", "tree", "functions", "source", "info"] as const;
+export const TABS = ["flame", "sandwich", "tree", "functions", "source", "zones", "log", "info"] as const;
 export type Tab = (typeof TABS)[number];
 
 export const FLAME_COLOURS = ["package", "file", "self"] as const;
@@ -10,6 +10,16 @@ export type FlameColour = (typeof FLAME_COLOURS)[number];
 
 export const SORTS = ["self", "total", "name"] as const;
 export type Sort = (typeof SORTS)[number];
+
+export const ZONE_SORTS = ["total", "self", "count", "mean", "p95", "max", "name"] as const;
+export type ZoneSort = (typeof ZONE_SORTS)[number];
+
+/** What the tab of zones lists. */
+export const SAID = ["zones", "frames", "locks"] as const;
+export type Said = (typeof SAID)[number];
+
+export const INSIDE = ["", "zone", "site"] as const;
+export type Inside = (typeof INSIDE)[number];
 
 export type Range = readonly [number, number];
 
@@ -62,6 +72,19 @@ export interface ViewState {
   // What the source view shows, if not the picked function.
   readonly file: number | null;
 
+  /** The zone that details are about, and its place; the place alone where no zone is chosen. */
+  readonly zone: number | null;
+  readonly site: number | null;
+  /** Whether only samples inside that zone, or inside all zones of that place, count. */
+  readonly inside: Inside;
+  readonly said: Said;
+  readonly zoneSort: ZoneSort;
+  readonly zoneAscending: boolean;
+  /** Threads whose rows of zones are all shown, however many there are. */
+  readonly deep: readonly number[];
+  /** The least level of log lines that are listed. */
+  readonly level: number;
+
   /** Tables in place of pictures. */
   readonly asTable: boolean;
 }
@@ -92,6 +115,14 @@ export const INITIAL: ViewState = {
   descending: true,
   treeInverted: false,
   file: null,
+  zone: null,
+  site: null,
+  inside: "",
+  said: "zones",
+  zoneSort: "total",
+  zoneAscending: false,
+  deep: [],
+  level: 0,
   asTable: false,
 };
 
@@ -109,6 +140,8 @@ export function filterOf(view: ViewState): Filter {
     gil: view.gil,
     focus: view.focus,
     search: view.only ? view.search : "",
+    zone: view.inside === "zone" ? view.zone : null,
+    site: view.inside === "site" ? view.site : null,
   };
 }
 

@@ -27,6 +27,7 @@ import { FlameView } from "./FlameView.tsx";
 import { FunctionsView } from "./FunctionsView.tsx";
 import { AutoIcon, CloseIcon, HelpIcon, Mark, MoonIcon, RedoIcon, SunIcon, UndoIcon } from "./icons.tsx";
 import { InfoView } from "./InfoView.tsx";
+import { LogView } from "./LogView.tsx";
 import { Answered, Skeleton } from "./parts.tsx";
 import { MenuPopup, Toast, Tooltip } from "./popups.tsx";
 import { SandwichView } from "./SandwichView.tsx";
@@ -34,6 +35,7 @@ import { Search } from "./Search.tsx";
 import { SourceView } from "./SourceView.tsx";
 import { TimelinePanel } from "./Timeline.tsx";
 import { TreeView } from "./TreeView.tsx";
+import { ZonesView } from "./ZonesView.tsx";
 
 export function Root(): JSX.Element {
   const meta = ask<Meta>(() => "meta");
@@ -192,6 +194,12 @@ function Page(): JSX.Element {
           <Match when={view().tab === "source"}>
             <SourceView />
           </Match>
+          <Match when={view().tab === "zones"}>
+            <ZonesView />
+          </Match>
+          <Match when={view().tab === "log"}>
+            <LogView />
+          </Match>
           <Match when={view().tab === "info"}>
             <InfoView />
           </Match>
@@ -246,6 +254,10 @@ function TopBar(): JSX.Element {
                 folds: [],
                 zoom: null,
                 file: null,
+                zone: null,
+                site: null,
+                inside: "",
+                deep: [],
               });
             }}
           >

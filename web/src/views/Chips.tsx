@@ -1,6 +1,6 @@
 /** What the views are narrowed to, as chips that can be taken away. */
 import { createEffect, createMemo, For, Show, type JSX } from "solid-js";
-import type { Sandwich, SearchAnswer } from "../api/types.ts";
+import type { Sandwich, SearchAnswer, Zones } from "../api/types.ts";
 import { path, query } from "../api/query.ts";
 import { duration, instant, percent } from "../layout/format.ts";
 import { ask } from "../state/ask.ts";
@@ -83,6 +83,16 @@ export function Chips(): JSX.Element {
           store.change({ focus: null });
         },
       });
+    if (now.inside !== "" && now.site !== null) {
+      const label = app.siteOf(now.site)?.label ?? "…";
+      out.push({
+        kind: "inside",
+        text: now.inside === "zone" ? `this ${label}` : `every ${label}`,
+        remove: () => {
+          store.change({ inside: "" });
+        },
+      });
+    }
     if (now.only && now.search !== "")
       out.push({
         kind: "match",
@@ -105,6 +115,18 @@ export function Chips(): JSX.Element {
   createEffect(() => {
     const answer = unknown.data();
     if (answer) app.remember(answer.name);
+  });
+  // So may it name a place of zones.
+  const unknownSite = ask<Zones>(
+    createMemo(() => {
+      const { site, rec } = view();
+      return site !== null && app.siteOf(site) === undefined
+        ? path("zones", query({ rec, limit: 10_000 }))
+        : null;
+    }),
+  );
+  createEffect(() => {
+    for (const site of unknownSite.data()?.sites ?? []) app.rememberSite(site);
   });
   // How much the selection weighs: the search call with an expression that matches everything.
   const weight = ask<SearchAnswer>(

@@ -8,6 +8,7 @@ import { ask } from "../state/ask.ts";
 import { STATE_LABELS, useApp } from "./app.ts";
 import { CloseIcon } from "./icons.tsx";
 import { escaped, Split, StateSwatch, Swatch } from "./parts.tsx";
+import { ZoneDetails } from "./ZoneDetails.tsx";
 
 /** Below this width of the page there is no room beside the picture. */
 const NEEDS = 1100;
@@ -16,8 +17,12 @@ export function Details(): JSX.Element {
   const app = useApp();
   const size = sizeOf(() => document.documentElement);
   return (
-    <Show when={size().width >= NEEDS && app.store.view().pick !== null}>
-      <Content />
+    <Show when={size().width >= NEEDS}>
+      <Show when={app.store.view().pick === null} fallback={<Content />}>
+        <Show when={app.store.view().site !== null}>
+          <ZoneDetails />
+        </Show>
+      </Show>
     </Show>
   );
 }

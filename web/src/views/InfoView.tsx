@@ -24,6 +24,7 @@ export function InfoView(): JSX.Element {
       0,
     );
   const overhead = () => recording().overhead;
+  const program = () => recording().program;
   return (
     <div class="view" role="tabpanel" aria-label="Info">
       <div class="info" tabIndex={0} role="region" aria-label="About this recording">
@@ -117,6 +118,42 @@ export function InfoView(): JSX.Element {
                   : `${counted(overhead().stops, "time")}, for microseconds each`}
               </dd>
             </dl>
+          </section>
+          <section class="card">
+            <h2>What the program says</h2>
+            <Show
+              when={program().zones + program().frames + program().logs + program().locks > 0}
+              fallback={
+                <p>
+                  Nothing. Name stretches of its work with <code>with profiler.span("name"):</code> in Python
+                  or <code>zone!("name")</code> in Rust to see them here.
+                </p>
+              }
+            >
+              <dl>
+                <dt>Zones</dt>
+                <dd>
+                  {count(program().zones)} in {counted(program().sites, "place")}
+                </dd>
+                <dt>Frames</dt>
+                <dd>{count(program().frames)}</dd>
+                <dt>Log lines</dt>
+                <dd>{count(program().logs)}</dd>
+                <dt>Locks</dt>
+                <dd>{count(program().locks)}</dd>
+                <Show when={program().probes}>
+                  {(probes) => (
+                    <>
+                      <dt>Cost of its probes</dt>
+                      <dd>
+                        {duration(probes().cost)} for {counted(probes().events, "event")},{" "}
+                        {percent(probes().cost, length())} of one CPU
+                      </dd>
+                    </>
+                  )}
+                </Show>
+              </dl>
+            </Show>
           </section>
           <section class="card wide">
             <h2>Processes and threads</h2>

@@ -3,6 +3,7 @@ import { createMemo, Match, Show, Switch, type Accessor, type JSX } from "solid-
 import { axisTop, largest, valueAt } from "../layout/curve.ts";
 import { counted, duration } from "../layout/format.ts";
 import type { Lane } from "../layout/lanes.ts";
+import { FEW_ROWS } from "../layout/zones.ts";
 import { toggled } from "../state/view-state.ts";
 import { useApp } from "./app.ts";
 import { FoldIcon } from "./icons.tsx";
@@ -127,6 +128,21 @@ export function LaneName(props: {
           );
         }}
       </Match>
+      <Match when={props.lane.kind === "frames" && props.lane}>
+        {(lane) => (
+          <div class="lane-name counter" style={style()}>
+            <button
+              class="pick"
+              title="Figures of the frames"
+              onClick={() => {
+                store.change({ tab: "zones", said: "frames" });
+              }}
+            >
+              <span class="clip">{lane().name === "" ? "Frames" : `Frames: ${lane().name}`}</span>
+            </button>
+          </div>
+        )}
+      </Match>
       <Match when={props.lane.kind === "thread" && props.lane}>
         {(lane) => {
           const thread = () => app.thread(lane().thread);
@@ -166,6 +182,21 @@ export function LaneName(props: {
                   {duration(thread()?.weights.cpu ?? 0)}
                 </span>
               </button>
+              <Show when={lane().zones && (lane().zones?.all ?? 0) > FEW_ROWS + 1 && lane().zones}>
+                {(zones) => (
+                  <button
+                    class="more-rows"
+                    aria-expanded={zones().shown === zones().all}
+                    onClick={() => {
+                      store.change({ deep: toggled(view().deep, lane().thread) }, "replace");
+                    }}
+                  >
+                    {zones().shown === zones().all
+                      ? "fewer rows"
+                      : `${String(zones().all - zones().shown)} more rows`}
+                  </button>
+                )}
+              </Show>
             </div>
           );
         }}

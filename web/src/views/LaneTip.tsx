@@ -39,6 +39,7 @@ export function LaneTip(props: {
         .map((id) => app.process(id)?.name ?? "")
         .filter((name, i, all) => name !== "" && all.indexOf(name) === i)
         .join(", ");
+    if (lane.kind === "frames") return lane.name === "" ? "Frames" : `Frames “${lane.name}”`;
     return lane.kind === "process" ? (app.process(lane.process)?.name ?? "") : lane.track.label;
   };
   return (

@@ -1,6 +1,6 @@
 /** The search field: a regular expression, how much it finds, and whether it narrows. */
 import { createEffect, createMemo, createSignal, on, Show, type JSX } from "solid-js";
-import { count, percent } from "../layout/format.ts";
+import { count, counted, percent } from "../layout/format.ts";
 import { useApp } from "./app.ts";
 import { CloseIcon, DownIcon, FunnelIcon, SearchIcon, UpIcon } from "./icons.tsx";
 
@@ -45,8 +45,8 @@ export function Search(): JSX.Element {
         type="text"
         spellcheck={false}
         autocomplete="off"
-        placeholder="Search functions and files (regex)"
-        aria-label="Search functions and files, a regular expression"
+        placeholder="Search functions, files and zones (regex)"
+        aria-label="Search functions, files and zones, a regular expression"
         aria-describedby="search-found"
         value={text()}
         onInput={(event) => {
@@ -88,6 +88,18 @@ export function Search(): JSX.Element {
               </Show>
               {", "}
               {percent(now().weight, now().total)}
+              <Show when={(app.zoneSearch.data()?.rows ?? 0) > 0}>
+                {", "}
+                <button
+                  class="link"
+                  title="List the zones that match"
+                  onClick={() => {
+                    store.change({ tab: "zones", said: "zones" });
+                  }}
+                >
+                  {counted(app.zoneSearch.data()?.rows ?? 0, "zone")}
+                </button>
+              </Show>
             </Show>
           )}
         </Show>

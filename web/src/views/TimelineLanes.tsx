@@ -20,6 +20,9 @@ import { paintCounter, paintLifetime, paintThread, paintTogether } from "./lane-
 import { LaneName } from "./LaneName.tsx";
 import { LaneTip } from "./LaneTip.tsx";
 import type { TimelineState } from "./timeline-state.ts";
+import { paintFrames, paintLogs, paintWaits, paintZones, tracksOfNow } from "./zone-paint.ts";
+import { chooseZone, zoomToZone } from "./zone-state.ts";
+import { saidAt, ZoneTip, type Said } from "./ZoneTip.tsx";
 
 /** How near (pixels) the pointer must be to an edge of the selection to take hold of it. */
 const GRIP = 5;
@@ -84,6 +87,11 @@ export function TimelineLanes(props: LanesProps): JSX.Element {
     colours: themeColours(),
     states: app.states(),
     closed: props.timeline.closed(),
+    tracks: props.timeline.trackDetail.data(),
+    trackOverview: props.timeline.trackOverview.data(),
+    zone: view().zone,
+    site: view().site,
+    found: app.siteHits(),
   }));
   painted(base, size, scene, (surface, now) => {
     const { values } = ticks(now.window, surface.width, 110);
@@ -100,7 +108,13 @@ export function TimelineLanes(props: LanesProps): JSX.Element {
           now.colours.css.line,
         );
       if (lane.kind === "counter") paintCounter(surface, lane.track, y, lane.height, now);
-      if (lane.kind === "thread") paintThread(surface, lane, y, now);
+      if (lane.kind === "frames") paintFrames(surface, lane, y, now);
+      if (lane.kind === "thread") {
+        paintThread(surface, lane, y, now);
+        paintZones(surface, lane, y, now);
+        paintWaits(surface, lane, y, now);
+        paintLogs(surface, lane, y, now);
+      }
       if (lane.kind === "process") {
         const mine = now.closed.has(lane.process)
           ? store.recording().threads.filter((thread) => thread.process === lane.process)
@@ -163,6 +177,33 @@ export function TimelineLanes(props: LanesProps): JSX.Element {
     toValue(shown(), size().width, event.clientX - (stage()?.getBoundingClientRect().left ?? 0));
   const laneUnder = (event: MouseEvent) =>
     laneAt(lanes(), event.clientY - (stage()?.getBoundingClientRect().top ?? 0) + scrollTop());
+  /** What the program said under the pointer, if anything. */
+  const saidUnder = (event: MouseEvent) => {
+    const lane = laneUnder(event);
+    const tracks = tracksOfNow({
+      tracks: props.timeline.trackDetail.data(),
+      trackOverview: props.timeline.trackOverview.data(),
+      window: shown(),
+    });
+    if (!lane || !tracks) return null;
+    const y = event.clientY - (stage()?.getBoundingClientRect().top ?? 0) + scrollTop() - lane.y;
+    const perPixel = (shown().to - shown().from) / Math.max(1, size().width);
+    const said = saidAt(tracks, lane, y, timeAt(event), perPixel);
+    return said ? { lane, tracks, said, perPixel } : null;
+  };
+  const open = (under: NonNullable<ReturnType<typeof saidUnder>>, time: number) => {
+    const { lane, tracks, said } = under;
+    if (said.kind === "zone") chooseZone(app, tracks, said.at, time);
+    if (said.kind === "log") store.change({ tab: "log" });
+    if (said.kind === "wait") store.change({ tab: "zones", said: "locks" });
+    if (said.kind === "frame" && lane.kind === "frames") {
+      const set = tracks.frames.find((one) => one.process === lane.process && one.name === lane.name);
+      if (set) {
+        const start = set.start[said.at];
+        store.change({ range: [start, start + Math.max(1, set.duration[said.at])] });
+      }
+    }
+  };
   const edgeNear = (event: MouseEvent): 0 | 1 | null => {
     const range = view().range;
     if (!range) return null;
@@ -191,7 +232,8 @@ export function TimelineLanes(props: LanesProps): JSX.Element {
     const time = timeAt(event);
     props.setHover(time);
     const target = stage();
-    if (target) target.style.cursor = edgeNear(event) !== null ? "ew-resize" : "";
+    const under = drag ? null : saidUnder(event);
+    if (target) target.style.cursor = edgeNear(event) !== null ? "ew-resize" : under ? "pointer" : "";
     if (drag) {
       if (Math.abs(event.clientX - drag.startX) > 3) drag.moved = true;
       if (drag.moved) {
@@ -201,7 +243,20 @@ export function TimelineLanes(props: LanesProps): JSX.Element {
       return;
     }
     const lane = laneUnder(event);
-    if (lane)
+    if (under)
+      app.setTip({
+        x: event.clientX,
+        y: event.clientY,
+        content: () => (
+          <ZoneTip
+            lane={under.lane}
+            tracks={under.tracks}
+            said={under.said satisfies Said}
+            perPixel={under.perPixel}
+          />
+        ),
+      });
+    else if (lane)
       app.setTip({
         x: event.clientX,
         y: event.clientY,
@@ -215,7 +270,9 @@ export function TimelineLanes(props: LanesProps): JSX.Element {
     else if (drag && !drag.moved) {
       const range = view().range;
       const time = timeAt(event);
-      if (range && (time < range[0] || time > range[1])) store.change({ range: null });
+      const under = saidUnder(event);
+      if (under) open(under, time);
+      else if (range && (time < range[0] || time > range[1])) store.change({ range: null });
     }
     drag = null;
     props.setDraft(null);
@@ -234,7 +291,13 @@ export function TimelineLanes(props: LanesProps): JSX.Element {
     else
       props.timeline.zoomAt(timeAt(event), Math.exp(event.deltaY * pixels * (event.ctrlKey ? 0.01 : 0.0022)));
   };
-  const twice = () => {
+  const twice = (event: MouseEvent) => {
+    const under = saidUnder(event);
+    if (under?.said.kind === "zone") {
+      const { zones } = under.tracks;
+      zoomToZone(app, zones.start[under.said.at], zones.end[under.said.at]);
+      return;
+    }
     if (view().window) props.timeline.fit();
     else if (view().range) store.change({ range: null });
   };

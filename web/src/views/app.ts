@@ -1,6 +1,15 @@
 /** What all views share: the store, the search, and what floats above the page. */
 import { createContext, createMemo, createSignal, useContext, type Accessor, type JSX } from "solid-js";
-import type { FunctionName, Meta, ProcessInfo, SearchAnswer, StateName, ThreadInfo } from "../api/types.ts";
+import type {
+  FunctionName,
+  Meta,
+  ProcessInfo,
+  SearchAnswer,
+  Site,
+  StateName,
+  ThreadInfo,
+  Zones,
+} from "../api/types.ts";
 import { path, query } from "../api/query.ts";
 import { ask, type Answer } from "../state/ask.ts";
 import type { Store } from "../state/store.ts";
@@ -48,6 +57,10 @@ export interface App {
   readonly search: Answer<SearchAnswer>;
   /** The functions that the search finds; null when nothing is searched. */
   readonly hits: Accessor<ReadonlySet<number> | null>;
+  /** The places of zones that it finds. */
+  readonly zoneSearch: Answer<Zones>;
+  /** The same by number; null when it finds none. */
+  readonly siteHits: Accessor<ReadonlySet<number> | null>;
   readonly hitPlace: Accessor<{ at: number; of: number } | null>;
   setHitPlace(place: { at: number; of: number } | null): void;
   readonly tip: Accessor<Tip | null>;
@@ -64,11 +77,16 @@ export interface App {
   /** The tab in sight. */
   readonly tabKeys: { current: Keyboard };
   readonly timelineKeys: { current: Keyboard };
+  /** The zone of the same place before and after the picked one, while details show it. */
+  readonly zoneKeys: { current: { before: number | null; after: number | null } | null };
   /** Whose keys W, A, S, D and F are. */
   readonly pointerOver: { current: "timeline" | "tab" };
   remember(name: FunctionName): void;
   /** The label of a function, null while it has not been seen. */
   nameOf(id: number): string | null;
+  rememberSite(site: Site): void;
+  /** A place of zones, undefined while it has not been seen. */
+  siteOf(id: number): Site | undefined;
   thread(id: number): ThreadInfo | undefined;
   process(id: number): ProcessInfo | undefined;
   /** The states that count. */
@@ -102,6 +120,18 @@ export function createApp(meta: Meta, store: Store): App {
     const answer = search.data();
     return answer ? new Set(answer.functions) : null;
   });
+  const zoneSearch = ask<Zones>(
+    createMemo(() => {
+      const { search: text, rec } = view();
+      if (text === "" || store.recording().program.zones === 0) return null;
+      return path("zones", query({ rec, match: text, limit: 1000 }));
+    }),
+    { wait: 120 },
+  );
+  const siteHits = createMemo(() => {
+    const found = view().search === "" ? undefined : zoneSearch.data();
+    return found && found.rows > 0 ? new Set(found.sites.map((site) => site.site)) : null;
+  });
   const [hitPlace, setHitPlace] = createSignal<{ at: number; of: number } | null>(null);
   const [tip, setTip] = createSignal<Tip | null>(null);
   const [menu, setMenu] = createSignal<Menu | null>(null);
@@ -115,11 +145,15 @@ export function createApp(meta: Meta, store: Store): App {
   );
   const names = new Map<number, FunctionName>();
   const [known, setKnown] = createSignal(0);
+  const sites = new Map<number, Site>();
+  const [knownSites, setKnownSites] = createSignal(0);
   return {
     meta,
     store,
     search,
     hits,
+    zoneSearch,
+    siteHits,
     hitPlace,
     setHitPlace,
     tip,
@@ -138,6 +172,7 @@ export function createApp(meta: Meta, store: Store): App {
     speak,
     tabKeys: { current: {} },
     timelineKeys: { current: {} },
+    zoneKeys: { current: null },
     pointerOver: { current: "timeline" },
     remember(name) {
       if (names.has(name.function)) return;
@@ -147,6 +182,15 @@ export function createApp(meta: Meta, store: Store): App {
     nameOf(id) {
       known();
       return names.get(id)?.label ?? null;
+    },
+    rememberSite(site) {
+      if (sites.has(site.site)) return;
+      sites.set(site.site, site);
+      setKnownSites((n) => n + 1);
+    },
+    siteOf(id) {
+      knownSites();
+      return sites.get(id);
     },
     thread: (id) => threads().get(id),
     process: (id) => processes().get(id),

@@ -3,6 +3,7 @@ import { chooseTheme, nextTheme } from "../state/theme.ts";
 import { INITIAL, TABS, type Tab } from "../state/view-state.ts";
 import type { App } from "./app.ts";
 import { copy } from "./parts.tsx";
+import { goToNumber } from "./zone-state.ts";
 
 export interface Command {
   readonly group: "Views" | "Timeline and zoom" | "Selection" | "Search" | "Page";
@@ -22,6 +23,8 @@ export const TAB_TITLES: Record<Tab, string> = {
   tree: "Call tree",
   functions: "Functions",
   source: "Source",
+  zones: "Zones",
+  log: "Log",
   info: "Info",
 };
 
@@ -131,9 +134,29 @@ export const COMMANDS: readonly Command[] = [
     keys: ["X"],
     on: plain("x"),
     run: ({ store }) => {
-      const { range, processes, threads, states, gil, focus, search, only } = INITIAL;
-      store.change({ range, processes, threads, states, gil, focus, search, only });
+      const { range, processes, threads, states, gil, focus, search, only, inside } = INITIAL;
+      store.change({ range, processes, threads, states, gil, focus, search, only, inside });
     },
+  },
+  {
+    group: "Selection",
+    title: "Samples inside the picked zone; then inside all of its place; then all",
+    keys: ["E"],
+    on: plain("e"),
+    run: ({ store }) => {
+      const { zone, site, inside } = store.view();
+      if (site === null) return;
+      const steps = zone === null ? (["", "site"] as const) : (["", "zone", "site"] as const);
+      store.change({ inside: steps[(steps.findIndex((step) => step === inside) + 1) % steps.length] });
+    },
+  },
+  {
+    group: "Timeline and zoom",
+    title: "Zone of the same place before, next",
+    keys: ["[", "]"],
+    keyOnly: true,
+    on: (event) => plain("[")(event) || plain("]")(event),
+    run: () => undefined,
   },
   {
     group: "Selection",
@@ -302,6 +325,17 @@ export function onKey(app: App, event: KeyboardEvent): void {
   ] as const) {
     if (plain(key)(event)) {
       target(app).zoom?.(factor);
+      event.preventDefault();
+      return;
+    }
+  }
+  for (const [key, side] of [
+    ["[", "before"],
+    ["]", "after"],
+  ] as const) {
+    if (plain(key)(event)) {
+      const to = app.zoneKeys.current?.[side] ?? null;
+      if (to !== null) goToNumber(app, to);
       event.preventDefault();
       return;
     }

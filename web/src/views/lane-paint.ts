@@ -108,7 +108,7 @@ export function paintThread(surface: Surface, lane: Lane & { kind: "thread" }, y
       toPixel(now.window, surface.width, part.to),
     ];
     if (timeline === now.detail)
-      surface.fill({ x: left, y, w: right - left, h: lane.height - 1 }, now.colours.css.panel);
+      surface.fill({ x: left, y, w: right - left, h: lane.head - 1 }, now.colours.css.panel);
     surface.image(
       image,
       {
@@ -127,7 +127,7 @@ export function paintThread(surface: Surface, lane: Lane & { kind: "thread" }, y
         left,
         right,
         bandTop + STATE_BAND + 1,
-        lane.height - STATE_BAND - 5,
+        lane.head - STATE_BAND - 5,
         now,
       );
   }

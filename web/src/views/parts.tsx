@@ -115,6 +115,20 @@ export function Empty(props: { why: string }): JSX.Element {
           app.store.change({ focus: null });
         },
       });
+    if (view().inside === "zone")
+      out.push({
+        label: "All zones of this place",
+        run: () => {
+          app.store.change({ inside: "site" });
+        },
+      });
+    if (view().inside !== "")
+      out.push({
+        label: "Samples outside zones too",
+        run: () => {
+          app.store.change({ inside: "" });
+        },
+      });
     if (view().range)
       out.push({
         label: "Whole recording",

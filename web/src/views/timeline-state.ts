@@ -1,10 +1,11 @@
 /** What the parts of the timeline share: the window, its tiles, and how it moves. */
 import { createMemo, type Accessor } from "solid-js";
-import type { Timeline } from "../api/types.ts";
+import type { Timeline, Tracks } from "../api/types.ts";
 import { path, query } from "../api/query.ts";
-import { closedProcesses, laneList, DEFAULT_TRACKS, type Lane } from "../layout/lanes.ts";
+import { closedProcesses, defaultTracks, laneList, type Lane, type SaidLanes } from "../layout/lanes.ts";
 import { panned, within, zoomed, type Window } from "../layout/scale.ts";
 import { tileQuestion } from "../layout/tiles.ts";
+import { zoneRows } from "../layout/zones.ts";
 import { ask, type Answer } from "../state/ask.ts";
 import type { Step } from "../state/store.ts";
 import type { App } from "./app.ts";
@@ -14,6 +15,9 @@ export interface TimelineState {
   readonly window: Accessor<Window>;
   readonly overview: Answer<Timeline>;
   readonly detail: Answer<Timeline>;
+  /** What the program said, over the whole recording and in the window; null where it said nothing. */
+  readonly trackOverview: Answer<Tracks>;
+  readonly trackDetail: Answer<Tracks>;
   readonly lanes: Accessor<readonly Lane[]>;
   readonly tracks: Accessor<readonly string[]>;
   readonly closed: Accessor<ReadonlySet<number>>;
@@ -69,14 +73,42 @@ export function createTimeline(
     }),
     { wait: 40 },
   );
-  const tracks = createMemo(() => view().tracks ?? DEFAULT_TRACKS);
-  const closed = createMemo(() => closedProcesses(store.recording(), view().folds));
+  const speaks = createMemo(() => {
+    const { zones, frames, logs, locks } = store.recording().program;
+    return zones + frames + logs + locks > 0;
+  });
+  const trackPx = () => Math.ceil(Math.max(200, Math.min(width(), 2000)) / 200) * 200;
+  const trackOverview = ask<Tracks>(
+    createMemo(() =>
+      speaks() && width() > 0 ? path("tracks", query({ rec: view().rec, px: trackPx() })) : null,
+    ),
+  );
+  const trackDetail = ask<Tracks>(
+    createMemo(() => {
+      const whole = window().from === bounds().from && window().to === bounds().to;
+      if (!speaks() || width() <= 0 || whole) return null;
+      const tile = tileQuestion(window(), bounds(), width());
+      return path("tracks", query({ rec: view().rec, from: tile.from, to: tile.to, px: tile.px }));
+    }),
+    { wait: 40 },
+  );
+  const said = createMemo<SaidLanes>(() => {
+    const tracks = trackOverview.data();
+    return {
+      rows: tracks ? zoneRows(tracks, new Set(view().deep)) : new Map(),
+      waits: new Set(tracks?.waits.thread),
+      frames: tracks?.frames ?? [],
+    };
+  });
+  const tracks = createMemo(() => view().tracks ?? defaultTracks(store.recording().counters));
+  const closed = createMemo(() => closedProcesses(store.recording(), view().folds, said()));
   const lanes = createMemo(() =>
     laneList(store.recording(), {
       closed: closed(),
       tracks: tracks(),
       named: store.recording().threads.length <= NAMED_THREADS,
       quiet: view().quiet,
+      said: said(),
     }),
   );
 
@@ -89,6 +121,8 @@ export function createTimeline(
     window,
     overview,
     detail,
+    trackOverview,
+    trackDetail,
     lanes,
     tracks,
     closed,

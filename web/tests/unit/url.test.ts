@@ -29,6 +29,14 @@ const full: ViewState = {
   descending: false,
   treeInverted: true,
   file: 0,
+  zone: 12_000_000,
+  site: 4,
+  inside: "site",
+  said: "locks",
+  zoneSort: "p95",
+  zoneAscending: true,
+  deep: [3],
+  level: 4,
   asTable: true,
 };
 
@@ -62,7 +70,7 @@ describe("links", () => {
   });
   it("of version 1 stay what they are", () => {
     expect(encode(full)).toMatchInlineSnapshot(
-      `"#v1?rec=2&tab=source&range=1000000000-2500000000&processes=1&threads=3.14&states=cpu.gil-wait&gil=1&focus=7&search=a.b%7Cc+%28x%29%26%C3%A9%23&only=1&pick=9&window=5-6000000000000&folds=0.4&quiet=1&tracks=cpu%7Eio.read&order=time&inverted=1&up=1&lines=1&colour=self&zoom=12-99-4&sort=name&asc=1&leaves=1&file=0&table=1"`,
+      `"#v1?rec=2&tab=source&range=1000000000-2500000000&processes=1&threads=3.14&states=cpu.gil-wait&gil=1&focus=7&search=a.b%7Cc+%28x%29%26%C3%A9%23&only=1&pick=9&window=5-6000000000000&folds=0.4&quiet=1&tracks=cpu%7Eio.read&order=time&inverted=1&up=1&lines=1&colour=self&zoom=12-99-4&sort=name&asc=1&leaves=1&file=0&zone=12000000&site=4&inside=site&said=locks&zsort=p95&zasc=1&deep=3&level=4&table=1"`,
     );
   });
 });
@@ -70,7 +78,7 @@ describe("links", () => {
 describe("the selection", () => {
   it("is asked for as docs/api.md says", () => {
     expect(filterQuery(filterOf(full))).toBe(
-      "rec=2&from=1000000000&to=2500000000&processes=1&threads=3%2C14&states=cpu%2Cgil-wait&gil=1&function=7&search=a.b%7Cc%20(x)%26%C3%A9%23",
+      "rec=2&from=1000000000&to=2500000000&processes=1&threads=3%2C14&states=cpu%2Cgil-wait&gil=1&function=7&search=a.b%7Cc%20(x)%26%C3%A9%23&site=4",
     );
     expect(filterQuery(filterOf({ ...full, only: false }))).not.toContain("search");
     expect(filterQuery(filterOf(INITIAL))).toBe("rec=0");
