@@ -37,6 +37,8 @@ mod frame;
 mod site;
 mod span;
 pub mod sync;
+#[cfg(feature = "tracing")]
+pub mod tracing;
 
 #[cfg(feature = "enabled")]
 mod clock;
