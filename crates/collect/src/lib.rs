@@ -33,6 +33,7 @@ pub mod clock;
 pub mod doctor;
 mod dump;
 pub mod launch;
+mod life;
 pub mod live;
 pub mod machine;
 mod metrics;
@@ -54,11 +55,11 @@ mod writer;
 
 pub use dump::{DumpFrame, ProcessDump, ThreadDump, dump};
 pub use names::process_name;
-pub use program::{ListenError, Listener};
+pub use options::Options;
+pub use program::{ListenError, Listener, flight};
+pub use sampler::Notice;
+pub use session::{About, NewRecording, Progress, Session, StartError, Summary, check_target};
 /// Environment variable that tells a program where its collector listens.
 pub use sondage_wire::hello::ADDRESS_VARIABLE;
 /// Where a program of this user looks for a collector when nobody told it.
 pub use sondage_wire::hello::default_address;
-pub use options::Options;
-pub use sampler::Notice;
-pub use session::{About, NewRecording, Progress, Session, StartError, Summary, check_target};

@@ -8,7 +8,8 @@ use sondage_model::{ClockRow, LossKind, LossRow, MessageLevel, MonoTime, Nanos, 
 
 use crate::batch::Batch;
 use crate::clock::{self, Schedule};
-use crate::process::{ImageKey, Life, ProcessTrack};
+use crate::life::{ImageKey, Life};
+use crate::process::ProcessTrack;
 use crate::procfs::{LastPid, ProcFile, parse_last_pid};
 use crate::recorder::Recorder;
 

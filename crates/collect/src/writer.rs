@@ -149,7 +149,9 @@ impl RecordingWriter {
         let mut details = std::mem::take(&mut rows.zones.details);
         for row in rows.zones.rows() {
             let detail = (row.detail as usize).checked_sub(1);
-            let detail = detail.and_then(|at| details.get_mut(at)).map(std::mem::take);
+            let detail = detail
+                .and_then(|at| details.get_mut(at))
+                .map(std::mem::take);
             // The row is kept for the next try; see `WriteError`.
             let pushed = self.writer.push_zone(row, detail);
             result = result.and(pushed);

@@ -112,8 +112,8 @@ impl TickClock {
             // The first stays: it was the beginning.
             let next = self.points[2].moment;
             let first = self.points[0].moment;
-            let rate = (next.mono_nanos - first.mono_nanos) as f64
-                / (next.ticks - first.ticks) as f64;
+            let rate =
+                (next.mono_nanos - first.mono_nanos) as f64 / (next.ticks - first.ticks) as f64;
             self.points.remove(1);
             self.points[1].rate = rate;
         }
@@ -136,7 +136,8 @@ impl TickClock {
         } else if count >= 2 && ticks >= self.points[count - 2].moment.ticks {
             count - 1
         } else {
-            self.points.partition_point(|point| point.moment.ticks <= ticks)
+            self.points
+                .partition_point(|point| point.moment.ticks <= ticks)
         };
         // Before the first and after the last, the nearest stretch goes on.
         let base = self.points[at.saturating_sub(1)].moment;

@@ -17,7 +17,7 @@ use super::find;
 use super::listen::{Call, Listener};
 use super::mapping::{Identity, MappingError, Tap, identity};
 use super::rows::{Def, ProgramBatch, Rows, Tables};
-use crate::process::{ImageKey, Life};
+use crate::life::{ImageKey, Life};
 use crate::procfs::{self, parse_ns_ids};
 
 /// How often arenas are emptied.
@@ -291,12 +291,8 @@ impl Drain {
         match self.scope {
             Scope::Anyone => uid == own.as_raw(),
             // Of another user only with root's rights, and if we started it.
-            Scope::One(root) => {
-                (uid == own.as_raw() || own.is_root()) && is_family(root, false)
-            }
-            Scope::Family(root) => {
-                uid == own.as_raw() || own.is_root() && is_family(root, true)
-            }
+            Scope::One(root) => (uid == own.as_raw() || own.is_root()) && is_family(root, false),
+            Scope::Family(root) => uid == own.as_raw() || own.is_root() && is_family(root, true),
         }
     }
 
@@ -350,7 +346,11 @@ impl Drain {
     }
 
     fn keep_line(&mut self, pid: Pid, line: OwnedFd) {
-        let source = self.sources.iter_mut().rev().find(|source| source.pid == pid);
+        let source = self
+            .sources
+            .iter_mut()
+            .rev()
+            .find(|source| source.pid == pid);
         if let Some((_, place)) = source.and_then(|source| source.taps.last_mut()) {
             *place = Line::Open(line);
         }
@@ -495,7 +495,9 @@ impl Drain {
             || self.tables.has_new();
         if is_last {
             // A sampler that is gone has no use for them.
-            let _ = self.stuck.take().map(|batch| self.out.send(batch));
+            if let Some(batch) = self.stuck.take() {
+                let _ = self.out.send(batch);
+            }
             let last = self.take_batch();
             let _ = self.out.send(last);
             return;

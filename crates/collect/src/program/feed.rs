@@ -189,9 +189,12 @@ impl Program {
                 kind: CounterKind::Total,
             }))
         };
-        let (probes, nanos) = *cost
-            .counters
-            .get_or_insert_with(|| (counter("sondage.probes", ""), counter("sondage.probe_cost", "ns")));
+        let (probes, nanos) = *cost.counters.get_or_insert_with(|| {
+            (
+                counter("sondage.probes", ""),
+                counter("sondage.probe_cost", "ns"),
+            )
+        });
         cost.written = (cost.probes, now);
         let time = Time(now.saturating_sub(self.origin));
         let row = |counter, value| CounterRow {
@@ -286,7 +289,8 @@ impl<'a> Feed<'a> {
             found: Found::default(),
         };
         let (streams, bad) = (&mut self.streams, &mut self.bad);
-        self.reader.poll(take, |batch| turn.batch(&batch, streams, bad));
+        self.reader
+            .poll(take, |batch| turn.batch(&batch, streams, bad));
         let found = turn.found;
         program.cost.probes += found.probes;
         program.cost.picos += u128::from(found.probes) * u128::from(arena.zone_cost_picos());
@@ -320,7 +324,7 @@ impl<'a> Feed<'a> {
             program.put_message(text.into(), now, rows);
         }
         if found.overwritten > 0 {
-            let kib = found.overwritten * (sondage_wire::CHUNK_WORDS as u64 * 8 >> 10);
+            let kib = found.overwritten * (sondage_wire::CHUNK_WORDS as u64 / 128);
             let text = format!(
                 "{kib} KiB of the program's events were written over before they were \
                  collected: the collector was stopped or starved"

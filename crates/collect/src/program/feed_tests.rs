@@ -107,7 +107,9 @@ fn everything_a_program_can_say_becomes_rows() {
     });
     let found = bench.poll(&mut feed, 200);
     assert_eq!((found.events, found.probes), (16, 14));
-    bench.program.finish(300, &mut bench.tables, &mut bench.rows);
+    bench
+        .program
+        .finish(300, &mut bench.tables, &mut bench.rows);
     insta::assert_debug_snapshot!("everything", (bench.tables.take(), bench.rows));
 }
 
@@ -126,19 +128,29 @@ fn losses_are_told_once() {
     thread.attach(arena.define_thread(70, "main"));
     let mut dropped = 0;
     for tick in 0..10_000u64 {
-        if !thread.zone_begin(tick, 1) && !(thread.refill(arena, || 0) && thread.zone_begin(tick, 1))
+        if !(thread.zone_begin(tick, 1) || thread.refill(arena, || 0) && thread.zone_begin(tick, 1))
         {
             thread.drop_event(arena);
             dropped += 1;
         }
     }
-    while arena.define(&Definition::text(1, "fill the log of names until nothing fits in")) {}
+    while arena.define(&Definition::text(
+        1,
+        "fill the log of names until nothing fits in",
+    )) {}
     assert!(dropped > 0);
     bench.poll(&mut feed, 20_000);
     bench.poll(&mut feed, 30_000);
-    let losses: Vec<_> = bench.rows.losses.iter().map(|row| (row.kind, row.count)).collect();
+    let losses: Vec<_> = bench
+        .rows
+        .losses
+        .iter()
+        .map(|row| (row.kind, row.count))
+        .collect();
     assert_eq!(losses, [(LossKind::Event, dropped), (LossKind::Name, 1)]);
-    bench.program.finish(40_000, &mut bench.tables, &mut bench.rows);
+    bench
+        .program
+        .finish(40_000, &mut bench.tables, &mut bench.rows);
     assert_eq!(bench.rows.zones.len() as u64 + dropped, 10_000);
 }
 
@@ -155,8 +167,12 @@ fn a_stopped_collector_finds_out_what_was_written_over() {
     let mut thread = Producer::new();
     thread.attach(arena.define_thread(70, "main"));
     let mut zone = |tick| {
-        assert!(thread.zone_begin(tick, 1) || thread.refill(arena, || 0) && thread.zone_begin(tick, 1));
-        assert!(thread.zone_end(tick + 1) || thread.refill(arena, || 0) && thread.zone_end(tick + 1));
+        assert!(
+            thread.zone_begin(tick, 1) || thread.refill(arena, || 0) && thread.zone_begin(tick, 1)
+        );
+        assert!(
+            thread.zone_end(tick + 1) || thread.refill(arena, || 0) && thread.zone_end(tick + 1)
+        );
     };
     zone(10);
     bench.poll(&mut feed, 20);
@@ -164,8 +180,15 @@ fn a_stopped_collector_finds_out_what_was_written_over() {
         zone(100 + tick * 2);
     }
     bench.poll(&mut feed, 30_000);
-    bench.program.finish(40_000, &mut bench.tables, &mut bench.rows);
-    let texts: Vec<_> = bench.rows.messages.iter().map(|row| row.text.as_str()).collect();
+    bench
+        .program
+        .finish(40_000, &mut bench.tables, &mut bench.rows);
+    let texts: Vec<_> = bench
+        .rows
+        .messages
+        .iter()
+        .map(|row| row.text.as_str())
+        .collect();
     assert_eq!(texts.len(), 1, "{texts:?}");
     assert!(texts[0].contains("written over"), "{texts:?}");
     assert!(bench.rows.zones.len() > 600);

@@ -16,9 +16,8 @@ const MOST_FILES: usize = 1 << 16;
 #[must_use]
 pub fn arenas(pid: Pid) -> Vec<OwnedFd> {
     let link = format!("/memfd:{MEMORY_NAME}");
-    let open = |path: PathBuf| {
-        rustix::fs::open(path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).ok()
-    };
+    let open =
+        |path: PathBuf| rustix::fs::open(path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).ok();
     let is_arena = |path: &PathBuf| {
         let target = std::fs::read_link(path);
         target.is_ok_and(|target| target.to_string_lossy().starts_with(&link))

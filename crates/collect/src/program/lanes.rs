@@ -92,7 +92,11 @@ impl Lanes {
                 on.open.pop();
             }
         }
-        if let Some(at) = on.spans.iter().rposition(|(depth, _)| *depth == place.depth) {
+        if let Some(at) = on
+            .spans
+            .iter()
+            .rposition(|(depth, _)| *depth == place.depth)
+        {
             on.spans.remove(at);
         }
         if on.open.is_empty() && !on.is_own {
@@ -110,7 +114,9 @@ impl Lanes {
     /// When the last thing in a lane ended.
     #[must_use]
     pub fn last_end(&self, lane: u16) -> u64 {
-        self.lanes.get(usize::from(lane)).map_or(0, |lane| lane.last_end)
+        self.lanes
+            .get(usize::from(lane))
+            .map_or(0, |lane| lane.last_end)
     }
 
     /// A lane in which nothing was open since then.

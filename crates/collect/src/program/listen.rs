@@ -183,7 +183,12 @@ fn hear(line: &OwnedFd) -> Heard {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
-    let got = recvmsg(line, &mut [IoSliceMut::new(&mut bytes)], &mut control, flags);
+    let got = recvmsg(
+        line,
+        &mut [IoSliceMut::new(&mut bytes)],
+        &mut control,
+        flags,
+    );
     let got = match got {
         Ok(got) => got,
         Err(Errno::AGAIN | Errno::INTR) => return Heard::Nothing,

@@ -201,9 +201,15 @@ mod tests {
             refusal(memory(bytes, sealed), Some(bytes + 1)),
             MappingError::Size { bytes }
         );
-        assert_eq!(refusal(memory(0, sealed), None), MappingError::Size { bytes: 0 });
+        assert_eq!(
+            refusal(memory(0, sealed), None),
+            MappingError::Size { bytes: 0 }
+        );
         let bytes = 1 << 40;
-        assert_eq!(refusal(memory(bytes, sealed), None), MappingError::Size { bytes });
+        assert_eq!(
+            refusal(memory(bytes, sealed), None),
+            MappingError::Size { bytes }
+        );
         let not_ours = MappingError::Arena(ArenaError::NotAnArena);
         assert_eq!(refusal(memory(1 << 20, sealed), None), not_ours);
         assert_eq!(refusal(memory(100, sealed), None), not_ours);

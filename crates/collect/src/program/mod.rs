@@ -13,6 +13,7 @@ mod clock;
 mod drain;
 mod feed;
 mod find;
+pub mod flight;
 mod lanes;
 mod listen;
 mod mapping;

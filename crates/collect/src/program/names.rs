@@ -143,7 +143,13 @@ impl Names {
 
     /// Our number of a site.
     #[inline]
-    pub fn site(&mut self, arena: Arena<'_>, theirs: u32, process: u32, tables: &mut Tables) -> u32 {
+    pub fn site(
+        &mut self,
+        arena: Arena<'_>,
+        theirs: u32,
+        process: u32,
+        tables: &mut Tables,
+    ) -> u32 {
         match self.sites.get(theirs) {
             Some(ours) => ours,
             None => self.late_site(arena, theirs, process, tables),
@@ -174,7 +180,13 @@ impl Names {
     }
 
     /// Our number of a lock.
-    pub fn lock(&mut self, arena: Arena<'_>, theirs: u32, process: u32, tables: &mut Tables) -> u32 {
+    pub fn lock(
+        &mut self,
+        arena: Arena<'_>,
+        theirs: u32,
+        process: u32,
+        tables: &mut Tables,
+    ) -> u32 {
         if self.locks.get(theirs).is_none() {
             self.learn(arena, process, tables);
         }

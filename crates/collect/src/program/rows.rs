@@ -11,7 +11,7 @@ use sondage_model::{
     SiteRow, StringId, ThreadId, Tid, WaitRow, ZoneColumns,
 };
 
-use crate::process::ImageKey;
+use crate::life::ImageKey;
 
 /// The meaning of the next number of its kind.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -186,7 +186,10 @@ impl InOrder {
             }
             LockOp::GivenUp => {
                 // One that has the lock and asked again in vain has it still.
-                let waits = self.asks.get(&key).is_some_and(|ask| ask.obtained.is_none());
+                let waits = self
+                    .asks
+                    .get(&key)
+                    .is_some_and(|ask| ask.obtained.is_none());
                 if waits && let Some(ask) = self.asks.remove(&key) {
                     self.put_wait(time, key, ask, rows);
                 }
@@ -230,7 +233,11 @@ impl InOrder {
             }
             // Where its giving back was lost, the piece before is gone all the same.
             let before = self.pieces.insert(address, bytes).unwrap_or(0);
-            self.memory.live = self.memory.live.saturating_sub(before).saturating_add(bytes);
+            self.memory.live = self
+                .memory
+                .live
+                .saturating_sub(before)
+                .saturating_add(bytes);
         } else if let Some(bytes) = self.pieces.remove(&address) {
             self.memory.live = self.memory.live.saturating_sub(bytes);
         } else {
@@ -261,11 +268,12 @@ impl InOrder {
             &values[1..]
         };
         for (time, value) in values {
-            rows.counters.extend(self.time(*time).map(|time| CounterRow {
-                counter,
-                time,
-                value: *value as f64,
-            }));
+            rows.counters
+                .extend(self.time(*time).map(|time| CounterRow {
+                    counter,
+                    time,
+                    value: *value as f64,
+                }));
         }
     }
 }
@@ -357,7 +365,8 @@ mod tests {
             order.take(time, Timed::Frame(FrameMarkRow::default()));
         }
         order.settle(60, &mut rows);
-        let times = |rows: &Rows| -> Vec<u64> { rows.frame_marks.iter().map(|r| r.time.0).collect() };
+        let times =
+            |rows: &Rows| -> Vec<u64> { rows.frame_marks.iter().map(|r| r.time.0).collect() };
         assert_eq!(times(&rows), [10, 20, 40]);
         order.finish(70, &mut rows);
         assert_eq!(times(&rows), [10, 20, 40, 60]);

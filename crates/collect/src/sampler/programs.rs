@@ -11,8 +11,9 @@ use sondage_model::{
 
 use super::{Notice, Sampler};
 use crate::clock;
+use crate::life::ImageKey;
 use crate::names::process_name;
-use crate::process::{ImageKey, ProcessTrack};
+use crate::process::ProcessTrack;
 use crate::procfs;
 use crate::program::{DrainShared, Known, ProgramBatch, ResolvedBatch, Resolver};
 use crate::recorder::BareThread;
@@ -69,7 +70,10 @@ impl Sampler {
     /// Takes the rows that have come, as far as there is room.
     pub(super) fn take_programs(&mut self) {
         while self.recorder.batch.program_rows() < MOST_ROWS
-            && let Some(batch) = self.programs.as_ref().and_then(|programs| programs.batches.try_recv().ok())
+            && let Some(batch) = self
+                .programs
+                .as_ref()
+                .and_then(|programs| programs.batches.try_recv().ok())
         {
             self.take_program(batch);
         }
@@ -114,14 +118,17 @@ impl Sampler {
                 hint: None,
             });
         }
-        self.recorder.batch.programs.push(ResolvedBatch { ids, rows });
+        self.recorder
+            .batch
+            .programs
+            .push(ResolvedBatch { ids, rows });
     }
 
     /// A process that is being sampled: the one of this program where that is known.
     fn place(&self, pid: Pid, key: Option<&ImageKey>) -> Option<usize> {
-        self.processes.iter().position(|process| {
-            process.pid == pid && key.is_none_or(|key| *key == process.key)
-        })
+        self.processes
+            .iter()
+            .position(|process| process.pid == pid && key.is_none_or(|key| *key == process.key))
     }
 }
 
