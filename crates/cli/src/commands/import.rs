@@ -4,10 +4,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use sondage_analyze::human;
-use sondage_formats::{FORMATS, Format, FormatError, ImportOptions, ImportUnit};
+use sondage_formats::{FORMATS, FormatError, ImportOptions, ImportUnit};
 use sondage_model::{MemoryRecording, Nanos, Source};
 use sondage_recording::Writer;
 
+use super::open;
 use crate::error::{CliError, ExitStatus};
 use crate::ui::Ui;
 
@@ -49,6 +50,14 @@ enum Unit {
 /// Runs the command.
 pub fn run(args: Args, ui: &Ui) -> Result<ExitStatus, CliError> {
     let is_stdin = args.file == Path::new("-");
+    if args.format.is_none() && open::is_saved(&args.file) {
+        let recording = open::saved(&args.file)?;
+        let output = args
+            .output
+            .map_or_else(|| free_path(&args.file, is_stdin), Ok)?;
+        save(recording, &output, "program's own", None, ui)?;
+        return Ok(ExitStatus::OK);
+    }
     let bytes = read(&args.file, is_stdin)?;
     let options = ImportOptions {
         unit: unit(args.unit, args.interval),
@@ -74,7 +83,8 @@ pub fn run(args: Args, ui: &Ui) -> Result<ExitStatus, CliError> {
     for message in &recording.messages {
         ui.warning(&message.text);
     }
-    save(recording, &output, format, ui)?;
+    let loses = format.import.map(|import| import.loses);
+    save(recording, &output, format.name, loses, ui)?;
     Ok(ExitStatus::OK)
 }
 
@@ -125,7 +135,8 @@ fn free_path(file: &Path, is_stdin: bool) -> Result<PathBuf, CliError> {
 fn save(
     recording: MemoryRecording,
     output: &Path,
-    format: &Format,
+    format: &str,
+    loses: Option<&str>,
     ui: &Ui,
 ) -> Result<(), CliError> {
     let source = recording.seal();
@@ -136,17 +147,22 @@ fn save(
     writer.copy_from(&source).map_err(cannot)?;
     writer.finish(source.range().end).map_err(cannot)?;
     let samples: u64 = source.blocks().iter().map(|block| block.count).sum();
+    let zones: u64 = source.zone_blocks().iter().map(|block| block.count).sum();
+    let what = match (samples, zones) {
+        (0, 1..) => human::plural(zones, "zone"),
+        (_, 0) => human::plural(samples, "sample"),
+        _ => format!(
+            "{} and {}",
+            human::plural(samples, "sample"),
+            human::plural(zones, "zone")
+        ),
+    };
     ui.note(format_args!(
-        "wrote {}: {} from a {} file",
-        output.display(),
-        human::plural(samples, "sample"),
-        format.name
+        "wrote {}: {what} from a {format} file",
+        output.display()
     ));
-    if let Some(import) = format.import {
-        ui.note(format_args!(
-            "what it could not carry over: {}",
-            import.loses
-        ));
+    if let Some(loses) = loses {
+        ui.note(format_args!("what it could not carry over: {loses}"));
     }
     ui.hint(format_args!("sondage view {}", output.display()));
     Ok(())

@@ -47,8 +47,14 @@ pub fn run(args: Args, ui: &Ui) -> Result<ExitStatus, CliError> {
         labels: args.record.labels(),
     };
     let began = Instant::now();
-    let session = Session::start_with(None, Some(listener), recording, about, args.record.options())
-        .map_err(CliError::new)?;
+    let session = Session::start_with(
+        None,
+        Some(listener),
+        recording,
+        about,
+        args.record.options(),
+    )
+    .map_err(CliError::new)?;
     if !quiet {
         ui.note(format_args!("listening at {address}; Ctrl-C ends it"));
     }

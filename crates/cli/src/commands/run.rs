@@ -67,11 +67,15 @@ pub fn run(args: Args, ui: &Ui) -> Result<ExitStatus, CliError> {
     let listener = match Listener::offer() {
         Ok(listener) => Some(listener),
         Err(error) => {
-            ui.warning(format_args!("the program's own events are not recorded: {error}"));
+            ui.warning(format_args!(
+                "the program's own events are not recorded: {error}"
+            ));
             None
         }
     };
-    let address = listener.iter().map(|listener| (ADDRESS_VARIABLE, listener.address()));
+    let address = listener
+        .iter()
+        .map(|listener| (ADDRESS_VARIABLE, listener.address()));
     let variables: Vec<(&str, &str)> = address.collect();
     let mut child = match Child::launch_with(&command, &start::inherited(), &variables) {
         Ok(child) => child,
