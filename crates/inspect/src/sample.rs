@@ -292,6 +292,7 @@ impl<M: Memory> Target<M> {
                             self.counters.unconfirmed += 1;
                             tries += 1;
                             reject = Reject::Torn;
+                            fall_out_of_step(self.counters.reads);
                         }
                         Retry::Torn => {
                             tries += 1;
@@ -487,6 +488,19 @@ impl<M: Memory> Target<M> {
         self.counters.reads += 1 + chunks.len() as u64;
         cursor.plan.extend(&self.layout, address, &chunks);
         Ok(())
+    }
+}
+
+/// Waits for up to 4 µs, each time for as long as `number` says in a way that looks random.
+///
+/// A loop of the target's may take as long as a copy does. Copies in a row then meet it at the same
+/// point, and what was torn once is torn again and looks like evidence.
+fn fall_out_of_step(number: u64) {
+    let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let wait = std::time::Duration::from_nanos(mixed >> 52);
+    let begin = std::time::Instant::now();
+    while begin.elapsed() < wait {
+        std::hint::spin_loop();
     }
 }
 

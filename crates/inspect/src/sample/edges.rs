@@ -63,7 +63,7 @@ const TOGETHER: Evidence = Evidence {
 };
 /// For frames that lie apart: a wrong pair is likelier.
 const APART: Evidence = Evidence {
-    row: 3,
+    row: 4,
     seen: 6,
     of: 4,
 };
