@@ -51,6 +51,7 @@ bench oracle oracle
 bench import_time "$python" bench/import_time.py
 bench overhead "$python" bench/overhead.py
 bench threads "$python" bench/threads.py
+bench rust bench/rust/run.sh
 bench latency latency
 
 [ ${#failed[@]} -eq 0 ] || fail "these did not finish: ${failed[*]}"

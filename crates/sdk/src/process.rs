@@ -101,6 +101,7 @@ fn make() -> Option<Arena<'static>> {
         )
     };
     arena.set_flight_bytes(bytes_of(FLIGHT_VARIABLE).unwrap_or(DEFAULT_FLIGHT_BYTES));
+    arena.set_zone_cost_picos(local::measure_zone_picos());
     registry.get_or_insert_default().define_all(arena);
     let shared = Box::new(Shared {
         arena,

@@ -68,6 +68,8 @@ nothing! {
     fn thread_name(name: &str);
     /// Nothing.
     fn process_name(name: &str);
+    /// 0.
+    fn zone_cost_picos() -> u64 = 0;
     /// Nothing.
     fn lost() -> Lost = Lost::default();
 }
