@@ -1,6 +1,260 @@
 """The compiled part, ``crates/python``."""
 
-from typing import Final
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from types import TracebackType
+from typing import Any, Final, Literal, TypeAlias, TypeVar, final, overload
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_Arguments: TypeAlias = Mapping[str, object] | Callable[[], Mapping[str, object]] | None
+_Value: TypeAlias = bool | int | float | str | None
 
 __version__: Final[str]
 """The version of this build, as ``sondage --version`` prints it."""
+
+CONTEXT_IN_PLACE: Final[bool]
+"""Whether spans become current without setting a context variable each: see `context.rs`."""
+
+PROFILER_MAX_TRACES: Final[int]
+"""Traces that are kept; of more, the newest."""
+
+@final
+class ProfilingSpan:
+    """One stretch of time that the program named, and those inside it."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+    @property
+    def start(self) -> float:
+        """When it began, in seconds of `time.perf_counter`."""
+    @property
+    def duration_ms(self) -> float:
+        """Milliseconds from begin to end; until now while it is open."""
+    @property
+    def data(self) -> dict[str, _Value]:
+        """Its arguments and values."""
+    @property
+    def children(self) -> list[ProfilingSpan | CumulativeSpan]:
+        """Spans and cumulative spans inside it, in the order in which they began."""
+    @property
+    def failed(self) -> bool:
+        """Whether an exception left it."""
+    @property
+    def dropped(self) -> int:
+        """Of a trace's root: spans that found no room in the tree."""
+    @property
+    def span_id(self) -> str:
+        """Its number, 16 hexadecimal digits."""
+    @property
+    def trace_id(self) -> str:
+        """Its trace's number, 32 hexadecimal digits. Known while it is open, and of a root."""
+    def set(self, key: str, value: object, /) -> ProfilingSpan:
+        """Add a value to its data."""
+    def _repr_html_(self) -> str:
+        """Return the tree for a notebook."""
+    def __enter__(self) -> ProfilingSpan: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+        /,
+    ) -> None: ...
+    def __call__(self, function: _F, /) -> _F: ...
+
+@final
+class NoSpan:
+    """What a probe gives while the profiler is off. It is false."""
+
+    def set(self, key: str, value: object, /) -> NoSpan:
+        """Do nothing."""
+    def __bool__(self) -> Literal[False]: ...
+    def __enter__(self) -> NoSpan: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+        /,
+    ) -> None: ...
+    def __call__(self, function: _F, /) -> _F: ...
+
+@final
+class CumulativeSpan:
+    """Many passes of one place inside one span, added up."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+    @property
+    def start(self) -> float:
+        """When its first pass began, in seconds of `time.perf_counter`."""
+    @property
+    def count(self) -> int:
+        """Passes."""
+    @property
+    def total_ms(self) -> float:
+        """Milliseconds of all passes."""
+    @property
+    def min_ms(self) -> float:
+        """Milliseconds of the shortest pass."""
+    @property
+    def max_ms(self) -> float:
+        """Milliseconds of the longest pass."""
+    @property
+    def avg_ms(self) -> float:
+        """Milliseconds of a pass on average."""
+    def _repr_html_(self) -> str:
+        """Return it for a notebook."""
+
+@final
+class _Pass:
+    def __enter__(self) -> _Pass: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+        /,
+    ) -> None: ...
+    def __call__(self, function: _F, /) -> _F: ...
+
+@final
+class _Steps(Awaitable[Any]):
+    def __await__(self) -> Generator[Any, Any, Any]: ...
+    def over(self, awaitable: object, /) -> _Steps: ...
+    def end(self) -> None: ...
+
+class Profiler:
+    """The probes of a program's spans. There is one: `sondage.profiler`."""
+
+    __slots__ = ()
+
+    enabled: bool
+    """Whether probes record."""
+
+    @overload
+    def span(self, name: str, args: _Arguments = None) -> ProfilingSpan | NoSpan:
+        """Return a span, for `with` or as a decorator."""
+    @overload
+    def span(self, name: _F, args: None = None) -> _F: ...
+    @overload
+    def span(self, name: None = None, args: _Arguments = None) -> Callable[[_F], _F]: ...
+    def cumulative_span(self, name: str, /) -> _Pass | NoSpan:
+        """Return a pass that is added to those of its name, for `with` or as a decorator."""
+    def current_span(self) -> ProfilingSpan | None:
+        """Return the innermost open span."""
+    def clear(self) -> None:
+        """Forget all traces."""
+    def _roots(self) -> list[ProfilingSpan | CumulativeSpan]: ...
+    def _call_span(
+        self,
+        name: str,
+        names: tuple[str, ...],
+        positional: tuple[Any, ...],
+        keywords: dict[str, Any],
+        /,
+    ) -> ProfilingSpan | NoSpan: ...
+    def _drive(
+        self,
+        inner: Any,
+        kind: int,
+        name: str,
+        names: tuple[str, ...],
+        positional: tuple[Any, ...],
+        keywords: dict[str, Any],
+        /,
+    ) -> Any: ...
+    def _kept(self, value: object, /) -> _Value: ...
+
+def frame(name: int, op: int) -> None:
+    """Record a frame mark (0), begin (1) or end (2) of the frame that a text names."""
+
+def text(text: str) -> int:
+    """Return the number of a text."""
+
+def plot(name: str, value: float) -> None:
+    """Record a value of a plot."""
+
+def message(level: int, text: str, colour: int = 0) -> None:
+    """Record a line of text, level 1 (debug) to 5 (critical)."""
+
+def lock(name: str, place: str) -> int:
+    """Return a number for a new lock."""
+
+def lock_event(lock: int, op: int) -> None:
+    """Record that a thread waits (0), has (1), gave back (2) or gave up (3) a lock."""
+
+def thread_name(name: str) -> None:
+    """Name this thread."""
+
+def process_name(name: str) -> None:
+    """Name this process."""
+
+def connect(address: str | None = None) -> tuple[str, int]:
+    """Find a collector: its address and process."""
+
+def connection() -> tuple[str, int] | None:
+    """Return the collector that events go to."""
+
+def save(path: str) -> str:
+    """Write what is kept into a file."""
+
+def save_at_exit(path: str) -> None:
+    """Save at the end of the process."""
+
+def save_on_crash(path: str) -> None:
+    """Save when a signal kills the process."""
+
+def lost() -> tuple[int, int]:
+    """Return events and names lost."""
+
+def flush() -> None:
+    """Record cumulative spans that are outside of all spans."""
+
+def wall_of_perf(seconds: float) -> float:
+    """Return seconds of `time.perf_counter` as seconds of `time.time`."""
+
+def set_secrets(parts: list[str]) -> None:
+    """Set parts of names whose values are not recorded."""
+
+def set_observer(
+    observer: Callable[[ProfilingSpan | CumulativeSpan], object] | None,
+) -> None:
+    """Set who is told of each trace at its end."""
+
+def current_ids() -> tuple[int, int] | None:
+    """Return trace and number of the current span."""
+
+def set_outer(trace: int, span: int) -> None:
+    """Set the span of another process that this one was started in."""
+
+def enter_remote(trace: int, span: int) -> ProfilingSpan:
+    """Make a span of another process current."""
+
+def leave_remote(remote: ProfilingSpan) -> None:
+    """Make what was current before current again."""
+
+def call_callbacks() -> list[Callable[..., Any]]:
+    """Return what `sys.monitoring` is to call at begin, end and unwinding."""
+
+def set_call_switch(switch: Callable[[bool], None]) -> None:
+    """Set what switches monitoring on and off."""
+
+def enter_calls() -> int:
+    """Say that this thread is below a traced function."""
+
+def leave_calls(before: int) -> None:
+    """Say that it is where it was before."""
+
+def counts() -> tuple[int, int, int]:
+    """Return spans, passes and traced calls so far."""
+
+def begin_calibration() -> None:
+    """Set the recording aside."""
+
+def end_calibration() -> None:
+    """Put the recording back."""
+
+def event_nanos() -> tuple[float, float]:
+    """Return nanoseconds of the events of a span, and of a traced call."""

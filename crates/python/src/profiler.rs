@@ -1,0 +1,400 @@
+//! `sondage.profiler`, as far as it must be fast, and the span of a profiler that is switched off.
+
+use crate::object::{
+    Guarded, Head, OFFSET_BIT, Object, TypeBuilder, Vectorcall, call_in, method_fast,
+    method_keywords, method0, method1, new_ref, none, raise, text_of,
+};
+use crate::{capture, context, names, span, store, sum};
+use pyo3::ffi as py;
+use sondage::raw::{self, SpanId};
+use std::ffi::{c_int, c_void};
+use std::mem::offset_of;
+use std::ptr::null_mut;
+
+#[repr(C)]
+struct Profiler {
+    head: Head,
+}
+
+/// What every probe gives while the profiler is off: entering, leaving and setting do nothing.
+#[repr(C)]
+struct NoSpan {
+    head: Head,
+    call: Vectorcall,
+}
+
+static NO_SPAN: Guarded<Object> = Guarded::new(null_mut());
+
+/// Whether probes record. The process's switch too, which `raw` keeps.
+///
+/// PERF: a byte of our own: reading the other crate's goes by a call. `bench/python_spans.py`,
+/// 2-core VM: 2 ns less for a probe that is off.
+static IS_ON: Guarded<bool> = Guarded::new(true);
+
+#[inline(always)]
+pub(crate) fn is_on() -> bool {
+    // SAFETY: the GIL is held by every probe.
+    unsafe { *IS_ON.get() }
+}
+
+/// Turns probes on or off; not those of the rest of the process.
+pub(crate) fn turn(on: bool) {
+    // SAFETY: the GIL is held by who asks.
+    unsafe { *IS_ON.get() = on }
+}
+
+#[inline(always)]
+fn no_span() -> Object {
+    // SAFETY: made by `init`, and never given up.
+    unsafe { new_ref(*NO_SPAN.get()) }
+}
+
+/// `span(name=None, args=None)`.
+unsafe extern "C" fn span_method(
+    _: Object,
+    arguments: *const Object,
+    count: isize,
+    keywords: Object,
+) -> Object {
+    // SAFETY: Python calls it with live arguments, as many as said, and those of keywords behind.
+    unsafe {
+        if !is_on() {
+            return off(arguments, count, keywords);
+        }
+        if count == 1 && keywords.is_null() {
+            let name = *arguments;
+            if let Some(site) = span::site_of_name(name) {
+                return span::new(name, site).cast();
+            }
+        }
+        let Some([name, data]) = parse(arguments, count, keywords) else {
+            return null_mut();
+        };
+        span_with(name, data)
+    }
+}
+
+/// While the profiler is off: nothing, but what is decorated now may run when it is on.
+#[inline(always)]
+unsafe fn off(arguments: *const Object, count: isize, keywords: Object) -> Object {
+    // SAFETY: as in `span_method`.
+    unsafe {
+        if count == 1 && keywords.is_null() && py::PyUnicode_Check(*arguments) != 0 {
+            return no_span();
+        }
+        let Some([name, data]) = parse(arguments, count, keywords) else {
+            return null_mut();
+        };
+        if py::PyUnicode_Check(name) != 0 {
+            return no_span();
+        }
+        span_with(name, data)
+    }
+}
+
+/// The name and the arguments, borrowed, `None` where they are missing.
+unsafe fn parse(arguments: *const Object, count: isize, keywords: Object) -> Option<[Object; 2]> {
+    // SAFETY: as in `span_method`.
+    unsafe {
+        let mut found = [py::Py_None(); 2];
+        let named = if keywords.is_null() {
+            0
+        } else {
+            py::PyTuple_Size(keywords)
+        };
+        if count > 2 {
+            raise(py::PyExc_TypeError, "span() takes a name and args={…}");
+            return None;
+        }
+        for (at, slot) in found.iter_mut().enumerate().take(count as usize) {
+            *slot = *arguments.add(at);
+        }
+        for at in 0..named {
+            let value = *arguments.add((count + at) as usize);
+            match text_of(py::PyTuple_GetItem(keywords, at)) {
+                "name" => found[0] = value,
+                "args" => found[1] = value,
+                other => {
+                    let text = format!("span() has no argument '{other}': a name and args={{…}}");
+                    raise(py::PyExc_TypeError, &text);
+                    return None;
+                }
+            }
+        }
+        Some(found)
+    }
+}
+
+#[inline(never)]
+unsafe fn span_with(name: Object, data: Object) -> Object {
+    // SAFETY: as in `span_method`.
+    unsafe {
+        if py::PyUnicode_Check(name) == 0 {
+            // `@profiler.span` and `@profiler.span()`: the function's own name.
+            if name == py::Py_None() || py::PyCallable_Check(name) != 0 {
+                return call_in(c"sondage._decorate", c"decorate_bare", &[name, data]);
+            }
+            return raise(py::PyExc_TypeError, "a span's name is a str");
+        }
+        let span = span::new(name, names::site(name));
+        if !span.is_null() && data != py::Py_None() {
+            fill(span, data);
+        }
+        span.cast()
+    }
+}
+
+/// Puts arguments, a `dict` or a function that makes one, into a new span. Whatever is wrong with
+/// them is left out.
+unsafe fn fill(span: *mut span::Span, data: Object) {
+    // SAFETY: as in `span_method`. The dict is a copy: keeping a value may run code.
+    unsafe {
+        let made = if py::PyDict_Check(data) != 0 {
+            py::PyDict_Copy(data)
+        } else if py::PyCallable_Check(data) != 0 {
+            crate::object::call(data, &[])
+        } else {
+            null_mut()
+        };
+        if !made.is_null() && py::PyDict_Check(made) != 0 {
+            let (mut at, mut key, mut value) = (0, null_mut(), null_mut());
+            while py::PyDict_Next(made, &mut at, &mut key, &mut value) != 0 {
+                span::put(span, key, value);
+            }
+        }
+        crate::object::xdecref(made);
+        if !py::PyErr_Occurred().is_null() {
+            py::PyErr_Clear();
+        }
+    }
+}
+
+unsafe extern "C" fn cumulative_method(_: Object, name: Object) -> Object {
+    // SAFETY: Python calls it with a live argument.
+    unsafe {
+        if py::PyUnicode_Check(name) == 0 {
+            return raise(py::PyExc_TypeError, "a cumulative span's name is a str");
+        }
+        if is_on() {
+            sum::new_pass(name)
+        } else {
+            no_span()
+        }
+    }
+}
+
+unsafe extern "C" fn current_method(_: Object, _: Object) -> Object {
+    // SAFETY: the GIL is held.
+    unsafe {
+        let top = context::top();
+        if top.is_null() || (*top).is_remote() {
+            none()
+        } else {
+            new_ref(top.cast())
+        }
+    }
+}
+
+unsafe extern "C" fn get_enabled(_: Object, _: *mut c_void) -> Object {
+    // SAFETY: the GIL is held.
+    unsafe { py::PyBool_FromLong(i64::from(is_on())) }
+}
+
+unsafe extern "C" fn set_enabled(_: Object, value: Object, _: *mut c_void) -> c_int {
+    // SAFETY: Python calls it with a live value, or null to delete.
+    unsafe {
+        if value.is_null() {
+            raise(py::PyExc_AttributeError, "enabled is True or False");
+            return -1;
+        }
+        let is_on = py::PyObject_IsTrue(value);
+        if is_on < 0 {
+            return -1;
+        }
+        *IS_ON.get() = is_on != 0;
+        raw::set_enabled(is_on != 0);
+        0
+    }
+}
+
+unsafe extern "C" fn clear_method(_: Object, _: Object) -> Object {
+    // SAFETY: the GIL is held.
+    unsafe { store::clear() };
+    none()
+}
+
+unsafe extern "C" fn roots_method(_: Object, _: Object) -> Object {
+    // SAFETY: the GIL is held.
+    unsafe { store::list() }
+}
+
+/// `_arguments(names, positional, keywords)`: a dict of what is kept of a call's arguments.
+unsafe extern "C" fn call_span_method(_: Object, arguments: *mut Object, count: isize) -> Object {
+    // SAFETY: Python calls it with live arguments. What they are is checked.
+    unsafe {
+        if count != 4 {
+            return raise(
+                py::PyExc_TypeError,
+                "_call_span(name, names, positional, keywords)",
+            );
+        }
+        let [name, names, positional, keywords] = [0, 1, 2, 3].map(|at| *arguments.add(at));
+        if !is_on() {
+            return no_span();
+        }
+        let span = span::new(name, names::site(name));
+        if !span.is_null() {
+            fill_call(span, names, positional, keywords);
+        }
+        span.cast()
+    }
+}
+
+/// Keeps a call's arguments in a new span. `names` are the function's parameters by position.
+pub(crate) unsafe fn fill_call(
+    span: *mut span::Span,
+    names: Object,
+    positional: Object,
+    keywords: Object,
+) {
+    // SAFETY: as in `call_span_method`.
+    unsafe {
+        let known = py::PyTuple_Size(names);
+        for at in 0..py::PyTuple_Size(positional).min(known) {
+            let name = py::PyTuple_GetItem(names, at);
+            // A method's own object says nothing: its name is empty here.
+            if py::PyUnicode_GetLength(name) > 0 {
+                span::put(span, name, py::PyTuple_GetItem(positional, at));
+            }
+        }
+        let (mut at, mut key, mut value) = (0, null_mut(), null_mut());
+        while py::PyDict_Next(keywords, &mut at, &mut key, &mut value) != 0 {
+            span::put(span, key, value);
+        }
+        if !py::PyErr_Occurred().is_null() {
+            py::PyErr_Clear();
+        }
+    }
+}
+
+unsafe extern "C" fn no_call(
+    object: Object,
+    arguments: *const Object,
+    count: usize,
+    _: Object,
+) -> Object {
+    // SAFETY: Python calls it with live arguments.
+    unsafe {
+        match count & !OFFSET_BIT {
+            0 => new_ref(object),
+            1 => call_in(c"sondage._decorate", c"decorate_off", &[*arguments]),
+            _ => none(),
+        }
+    }
+}
+
+unsafe extern "C" fn no_enter(object: Object, _: Object) -> Object {
+    // SAFETY: Python calls it with a live object.
+    unsafe { new_ref(object) }
+}
+
+unsafe extern "C" fn no_exit(_: Object, _: *mut Object, _: isize) -> Object {
+    none()
+}
+
+unsafe extern "C" fn no_set(object: Object, _: *mut Object, _: isize) -> Object {
+    // SAFETY: Python calls it with a live object.
+    unsafe { new_ref(object) }
+}
+
+unsafe extern "C" fn no_bool(_: Object) -> c_int {
+    0
+}
+
+unsafe extern "C" fn no_repr(_: Object) -> Object {
+    crate::object::new_text("<no span: the profiler is off>")
+}
+
+/// Keeps what `capture` would keep: for tests, and for values that Python code puts elsewhere.
+unsafe extern "C" fn kept_method(_: Object, value: Object) -> Object {
+    // SAFETY: Python calls it with a live value.
+    unsafe { capture::kept(value) }
+}
+
+/// Makes `Profiler` and `NoSpan`. Null with an exception set when that fails.
+pub(crate) unsafe fn init() -> Option<[*mut py::PyTypeObject; 2]> {
+    let doc = c"The probes of a program's spans. There is one: sondage.profiler.";
+    let profiler = TypeBuilder::new::<Profiler>(c"sondage._native.Profiler", doc)
+        .flag(py::Py_TPFLAGS_BASETYPE)
+        .method(method_keywords(
+            c"span",
+            span_method,
+            c"span(name, args=None): a span, for `with` or as a decorator.",
+        ))
+        .method(method1(
+            c"cumulative_span",
+            cumulative_method,
+            c"cumulative_span(name): a pass that is added to those of its name.",
+        ))
+        .method(method0(
+            c"current_span",
+            current_method,
+            c"The innermost open span, or None.",
+        ))
+        .method(method0(c"clear", clear_method, c"Forgets all traces."))
+        .method(method0(
+            c"_roots",
+            roots_method,
+            c"The roots of all traces.",
+        ))
+        .method(method_fast(
+            c"_call_span",
+            call_span_method,
+            c"A call's span.",
+        ))
+        .method(method_fast(
+            c"_drive",
+            crate::steps::drive,
+            c"Drives a call in its span.",
+        ))
+        .method(method1(c"_kept", kept_method, c"What is kept of a value."))
+        .property(
+            c"enabled",
+            get_enabled,
+            Some(set_enabled),
+            c"Whether probes record.",
+        )
+        .build();
+    let doc = c"What a probe gives while the profiler is off. It is false.";
+    let no = TypeBuilder::new::<NoSpan>(c"sondage._native.NoSpan", doc)
+        .without_new()
+        .vectorcall(offset_of!(NoSpan, call))
+        .slot(py::Py_nb_bool, no_bool as *mut _)
+        .slot(py::Py_tp_repr, no_repr as *mut _)
+        .method(method_fast(c"set", no_set, c"Does nothing."))
+        .build();
+    // SAFETY: the GIL is held, and the types are new.
+    unsafe {
+        if profiler.is_null() || no.is_null() {
+            return None;
+        }
+        let object = py::PyType_GenericAlloc(no, 0);
+        if object.is_null() {
+            return None;
+        }
+        (*object.cast::<NoSpan>()).call = no_call;
+        *NO_SPAN.get() = object;
+        let enter = method0(c"__enter__", no_enter, c"Does nothing.");
+        let exit = method_fast(c"__exit__", no_exit, c"Does nothing.");
+        span::enter_by_call(no, enter, exit).then_some([profiler, no])
+    }
+}
+
+/// The ids of the current span, remote ones included.
+pub(crate) unsafe fn current_ids() -> Option<(raw::TraceId, SpanId)> {
+    // SAFETY: the GIL is held.
+    unsafe {
+        let top = context::top();
+        (!top.is_null()).then(|| span::ids(top))
+    }
+}

@@ -1,0 +1,889 @@
+//! The span: what `with profiler.span("x")` makes, enters and leaves, and a node of its trace.
+
+use crate::object::{
+    FreeList, Guarded, Head, OFFSET_BIT, Object, TypeBuilder, Vectorcall, call_in, decref, incref,
+    method_fast, method0, new_ref, none, raise, xdecref,
+};
+use crate::sum::{self, Sum};
+use crate::{capture, context, names, store};
+use pyo3::ffi as py;
+use sondage::raw::{self, SpanId, TraceId};
+use std::ffi::c_void;
+use std::mem::{offset_of, replace};
+use std::ptr::null_mut;
+
+/// Spans of one trace that are kept in its tree. Those beyond are recorded and counted only.
+pub(crate) const MOST_IN_A_TRACE: u32 = 100_000;
+
+const ENTERED: u32 = 1;
+const ENDED: u32 = 2;
+const FAILED: u32 = 4;
+/// It ended while another span was current.
+const OUT_OF_TURN: u32 = 8;
+/// Its trace has no room for it.
+const UNKEPT: u32 = 16;
+/// A span of this trace ended out of turn: links upwards may be left in it.
+const HAS_LINKS: u32 = 32;
+/// It stands for a span of another process.
+const REMOTE: u32 = 64;
+/// A call that was traced: a zone of the thread in the recording.
+const ZONE: u32 = 128;
+
+/// A span. Python knows it as `ProfilingSpan`.
+#[repr(C)]
+pub(crate) struct Span {
+    head: Head,
+    call: Vectorcall,
+    name: Object,
+    /// A `dict`, or null.
+    data: Object,
+    /// The span around it, as long as it is open.
+    parent: *mut Span,
+    /// The outermost span of its trace, as long as it is open; null for itself.
+    root: *mut Span,
+    /// Those inside it: the first owns the next and so on.
+    first: *mut Span,
+    /// The last of them, borrowed.
+    last: *mut Span,
+    next: *mut Span,
+    /// Cumulative spans inside it, likewise.
+    sums: *mut Sum,
+    start: u64,
+    end: u64,
+    id: u64,
+    /// Of a root only.
+    trace: u128,
+    site: u32,
+    flags: u32,
+    /// Of a root only: spans in its tree, and those that found no room.
+    inside: u32,
+    lost: u32,
+    /// How often it was entered again while it was open.
+    again: u32,
+}
+
+struct State {
+    kind: *mut py::PyTypeObject,
+    free: FreeList<Span>,
+    /// Spans that wait for their end: trees are deeper than stacks.
+    ending: Vec<*mut Span>,
+    is_ending: bool,
+    /// Spans recorded since the start, and calls that were traced.
+    count: u64,
+    calls: u64,
+    /// Spans in memory.
+    live: u64,
+    /// Half of the numbers of traces that begin here.
+    trace_high: u64,
+    /// The span that this process was started in.
+    outer: (TraceId, SpanId),
+}
+
+static STATE: Guarded<State> = Guarded::new(State {
+    kind: null_mut(),
+    free: FreeList::new(),
+    ending: Vec::new(),
+    is_ending: false,
+    count: 0,
+    calls: 0,
+    live: 0,
+    trace_high: 0,
+    outer: (TraceId(0), SpanId(0)),
+});
+
+impl Span {
+    #[inline(always)]
+    pub fn ended_out_of_turn(&self) -> bool {
+        self.flags & OUT_OF_TURN != 0
+    }
+
+    #[inline(always)]
+    pub fn parent(&self) -> *mut Span {
+        self.parent
+    }
+
+    pub fn id(&self) -> SpanId {
+        SpanId(self.id)
+    }
+
+    pub fn sums(&mut self) -> &mut *mut Sum {
+        &mut self.sums
+    }
+
+    pub fn is_remote(&self) -> bool {
+        self.flags & REMOTE != 0
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.flags & (ENTERED | ENDED) == ENTERED
+    }
+
+    pub fn is_call(&self) -> bool {
+        self.flags & ZONE != 0
+    }
+
+    pub fn end_out_of_turn(&mut self) {
+        self.flags |= OUT_OF_TURN;
+    }
+
+    /// Ticks from its begin to its end, or until now.
+    pub fn ticks(&self) -> u64 {
+        match self.flags & (ENTERED | ENDED) {
+            0 => 0,
+            ENTERED => raw::ticks().saturating_sub(self.start),
+            _ => self.end.saturating_sub(self.start),
+        }
+    }
+}
+
+/// Whether an object is a span.
+pub(crate) unsafe fn is_span(object: Object) -> bool {
+    // SAFETY: the caller has a live object.
+    unsafe { crate::object::type_of(object) == (*STATE.get()).kind }
+}
+
+/// A new span called `name` at `site`. Null with an exception set when there is no memory.
+#[inline(always)]
+pub(crate) unsafe fn new(name: Object, site: u32) -> *mut Span {
+    // SAFETY: the GIL is held; `name` is a live `str`.
+    unsafe {
+        let state = STATE.get();
+        let span = (*state).free.take((*state).kind);
+        if span.is_null() {
+            return null_mut();
+        }
+        (*state).live += 1;
+        (*span).call = call_span;
+        (*span).name = new_ref(name);
+        (*span).data = null_mut();
+        (*span).parent = null_mut();
+        (*span).root = null_mut();
+        (*span).first = null_mut();
+        (*span).last = null_mut();
+        (*span).next = null_mut();
+        (*span).sums = null_mut();
+        (*span).site = site;
+        (*span).flags = 0;
+        (*span).inside = 0;
+        (*span).lost = 0;
+        (*span).again = 0;
+        span
+    }
+}
+
+/// A span of another process, to be made current: spans inside it are its children there.
+pub(crate) unsafe fn new_remote(name: Object, trace: TraceId, id: SpanId) -> *mut Span {
+    // SAFETY: as in `new`.
+    unsafe {
+        let span = new(name, 0);
+        if !span.is_null() {
+            (*span).flags = REMOTE;
+            (*span).id = id.0;
+            (*span).trace = trace.0;
+            (*span).start = 0;
+        }
+        span
+    }
+}
+
+/// Makes a remote span current.
+pub(crate) unsafe fn enter_remote(span: *mut Span) {
+    // SAFETY: the span is live, and the GIL is held.
+    unsafe {
+        (*span).parent = context::swap(new_ref(span.cast()).cast());
+    }
+}
+
+/// Ends what [`enter_remote`] began.
+pub(crate) unsafe fn leave_remote(span: *mut Span) {
+    // SAFETY: as in `enter_remote`.
+    unsafe {
+        if (*span).flags & (REMOTE | ENDED) == REMOTE {
+            (*span).flags |= ENDED;
+            let parent = replace(&mut (*span).parent, null_mut());
+            if !parent.is_null() {
+                incref(parent.cast());
+            }
+            if context::leave(span, parent) {
+                xdecref(parent.cast());
+            } else {
+                (*span).parent = parent;
+                (*span).flags |= OUT_OF_TURN;
+            }
+        }
+    }
+}
+
+/// Gives it its place in the tree. `parent` is the caller's reference, null for none.
+#[inline(always)]
+unsafe fn place(span: *mut Span, parent: *mut Span) {
+    // SAFETY: both are live; the GIL is held.
+    unsafe {
+        (*span).parent = parent;
+        if parent.is_null() || (*parent).is_remote() {
+            return;
+        }
+        let root = if (*parent).root.is_null() {
+            parent
+        } else {
+            (*parent).root
+        };
+        incref(root.cast());
+        (*span).root = root;
+        if (*root).inside >= MOST_IN_A_TRACE || (*parent).flags & UNKEPT != 0 {
+            (*root).lost += 1;
+            (*span).flags |= UNKEPT;
+            return;
+        }
+        (*root).inside += 1;
+        incref(span.cast());
+        let last = replace(&mut (*parent).last, span);
+        if last.is_null() {
+            (*parent).first = span;
+        } else {
+            (*last).next = span;
+        }
+    }
+}
+
+/// Makes it current and begins it.
+#[inline(always)]
+pub(crate) unsafe fn enter(span: *mut Span) {
+    // SAFETY: the span is live, and the GIL is held.
+    unsafe {
+        let mut parent = context::swap(new_ref(span.cast()).cast());
+        if !parent.is_null() && (*parent).flags & OUT_OF_TURN != 0 {
+            parent = pass_over(parent);
+        }
+        (*span).flags |= ENTERED;
+        (*STATE.get()).count += 1;
+        place(span, parent);
+        begin(span, parent);
+    }
+}
+
+/// Records that it begins.
+#[inline(always)]
+unsafe fn begin(span: *mut Span, parent: *mut Span) {
+    // SAFETY: as in `enter`.
+    unsafe {
+        let id = raw::new_span_id();
+        (*span).id = id.0;
+        if parent.is_null() || (*parent).is_remote() {
+            begin_root(span, parent);
+        } else {
+            (*span).start = raw::ticks();
+            raw::span_begin((*span).site, id, SpanId((*parent).id));
+        }
+        if !(*span).data.is_null() {
+            capture::record_all(id, (*span).data);
+        }
+    }
+}
+
+#[inline]
+unsafe fn begin_root(span: *mut Span, remote: *mut Span) {
+    // SAFETY: as in `enter`.
+    unsafe {
+        let state = STATE.get();
+        let (trace, parent) = if !remote.is_null() {
+            (TraceId((*remote).trace), SpanId((*remote).id))
+        } else if (*state).outer.1.0 != 0 {
+            (*state).outer
+        } else {
+            let trace = u128::from((*state).trace_high) << 64 | u128::from((*span).id);
+            (TraceId(trace), SpanId(0))
+        };
+        (*span).trace = trace.0;
+        (*span).start = raw::ticks();
+        let id = SpanId((*span).id);
+        raw::span_root((*span).site, id, parent, trace, parent.0 != 0);
+    }
+}
+
+/// The nearest span outwards that did not end out of turn, for one that did. Takes a reference and
+/// gives one. Those passed over let their parents go: nobody comes by them again.
+#[cold]
+#[inline(never)]
+unsafe fn pass_over(mut span: *mut Span) -> *mut Span {
+    // SAFETY: as in `enter`.
+    unsafe {
+        while !span.is_null() && (*span).flags & OUT_OF_TURN != 0 {
+            let parent = replace(&mut (*span).parent, null_mut());
+            decref(span.cast());
+            span = parent;
+        }
+    }
+    span
+}
+
+/// Ends it, and makes what was current before current again.
+#[inline(always)]
+pub(crate) unsafe fn leave(span: *mut Span, failed: bool) {
+    // SAFETY: as in `enter`.
+    unsafe {
+        end(span, failed);
+        let mut parent = (*span).parent;
+        if !parent.is_null() {
+            incref(parent.cast());
+            if (*parent).flags & OUT_OF_TURN != 0 {
+                parent = pass_over(parent);
+            }
+        }
+        if context::leave(span, parent) {
+            let parent = replace(&mut (*span).parent, null_mut());
+            xdecref(parent.cast());
+        } else {
+            (*span).flags |= OUT_OF_TURN;
+            let root = (*span).root;
+            if !root.is_null() {
+                (*root).flags |= HAS_LINKS;
+            }
+        }
+        close(span);
+    }
+}
+
+/// Ends it where it is current no more.
+pub(crate) unsafe fn leave_suspended(span: *mut Span, failed: bool) {
+    // SAFETY: as in `enter`.
+    unsafe {
+        end(span, failed);
+        let parent = replace(&mut (*span).parent, null_mut());
+        xdecref(parent.cast());
+        close(span);
+    }
+}
+
+#[inline(always)]
+unsafe fn end(span: *mut Span, failed: bool) {
+    // SAFETY: as in `enter`.
+    unsafe {
+        if !(*span).sums.is_null() {
+            sum::flush_all((*span).sums, SpanId((*span).id));
+        }
+        (*span).flags |= if failed { ENDED | FAILED } else { ENDED };
+        raw::span_end(SpanId((*span).id), failed);
+        (*span).end = raw::ticks();
+    }
+}
+
+/// What follows its end: a trace is complete, or its root is let go.
+#[inline(always)]
+unsafe fn close(span: *mut Span) {
+    // SAFETY: as in `enter`.
+    unsafe {
+        let root = replace(&mut (*span).root, null_mut());
+        if root.is_null() {
+            store::add(span.cast());
+        } else {
+            decref(root.cast());
+        }
+    }
+}
+
+/// Begins a call that is traced: inside `parent`, whose reference it takes, and never current.
+#[inline(always)]
+pub(crate) unsafe fn begin_call(span: *mut Span, parent: *mut Span) {
+    // SAFETY: as in `enter`.
+    unsafe {
+        (*span).flags |= ENTERED | ZONE;
+        (*STATE.get()).calls += 1;
+        place(span, parent);
+        (*span).id = (*parent).id;
+        let is_recorded = raw::zone_begin((*span).site);
+        (*span).again = u32::from(is_recorded);
+        (*span).start = raw::ticks();
+    }
+}
+
+/// Ends a call that is traced; its parent, as a reference.
+#[inline(always)]
+pub(crate) unsafe fn end_call(span: *mut Span, failed: bool) -> *mut Span {
+    // SAFETY: as in `enter`.
+    unsafe {
+        (*span).end = raw::ticks();
+        if (*span).again != 0 {
+            raw::zone_end();
+        }
+        (*span).flags |= if failed { ENDED | FAILED } else { ENDED };
+        let root = replace(&mut (*span).root, null_mut());
+        xdecref(root.cast());
+        replace(&mut (*span).parent, null_mut())
+    }
+}
+
+/// Lets go of links upwards that spans ended out of turn left, before a trace is given up.
+pub(crate) unsafe fn cut_links(root: *mut Span) {
+    // SAFETY: the tree is the caller's to give up; the GIL is held.
+    unsafe {
+        if (*root).flags & HAS_LINKS == 0 {
+            return;
+        }
+        let mut pending = vec![root];
+        while let Some(span) = pending.pop() {
+            let mut child = (*span).first;
+            while !child.is_null() {
+                pending.push(child);
+                child = (*child).next;
+            }
+            if (*span).flags & ENDED != 0 {
+                let parent = replace(&mut (*span).parent, null_mut());
+                xdecref(parent.cast());
+            }
+        }
+    }
+}
+
+/// A span is called: with nothing it is entered, with three arguments left, with one it decorates.
+///
+/// PERF: `with` looks `__enter__` and `__exit__` up and makes a bound method of each. Our
+/// descriptor of these names gives the span itself instead, and calling it is this.
+/// `bench/python_spans.py`, 2-core VM: 42 ns less for a span.
+unsafe extern "C" fn call_span(
+    object: Object,
+    arguments: *const Object,
+    count: usize,
+    keywords: Object,
+) -> Object {
+    // SAFETY: Python calls it with a live span and live arguments.
+    unsafe {
+        match count & !OFFSET_BIT {
+            0 => enter_method(object, null_mut()),
+            3 => exit_method(object, arguments.cast_mut(), 3),
+            1 if keywords.is_null() => {
+                let span: *mut Span = object.cast();
+                let data = if (*span).data.is_null() {
+                    py::Py_None()
+                } else {
+                    (*span).data
+                };
+                let arguments = [*arguments, (*span).name, data];
+                call_in(c"sondage._decorate", c"decorate", &arguments)
+            }
+            _ => raise(
+                py::PyExc_TypeError,
+                "a span decorates one function: @profiler.span(name)",
+            ),
+        }
+    }
+}
+
+unsafe extern "C" fn enter_method(object: Object, _: Object) -> Object {
+    // SAFETY: as in `call_span`.
+    unsafe {
+        let span: *mut Span = object.cast();
+        if (*span).flags == 0 {
+            enter(span);
+        } else {
+            (*span).again += 1;
+        }
+        new_ref(object)
+    }
+}
+
+unsafe extern "C" fn exit_method(object: Object, arguments: *mut Object, count: isize) -> Object {
+    // SAFETY: as in `call_span`.
+    unsafe {
+        let span: *mut Span = object.cast();
+        if (*span).again > 0 && (*span).flags & ZONE == 0 {
+            (*span).again -= 1;
+        } else if (*span).is_open() && (*span).flags & ZONE == 0 {
+            let failed = count > 0 && *arguments != py::Py_None();
+            if failed {
+                note_error(span, *arguments);
+            }
+            leave(span, failed);
+        }
+        none()
+    }
+}
+
+/// Notes the class of the exception that left the span.
+#[cold]
+pub(crate) unsafe fn note_error(span: *mut Span, error: Object) {
+    // SAFETY: as in `call_span`.
+    unsafe {
+        let kind = if py::PyType_Check(error) != 0 {
+            error
+        } else {
+            crate::object::type_of(error).cast()
+        };
+        let name = py::PyType_GetName(kind.cast());
+        if !name.is_null() {
+            static KEY: Guarded<Object> = Guarded::new(null_mut());
+            if (*KEY.get()).is_null() {
+                *KEY.get() = crate::object::new_text("error");
+            }
+            put(span, *KEY.get(), name);
+            decref(name);
+        }
+    }
+}
+
+/// Puts a value into the span's data, and its events if it is open.
+pub(crate) unsafe fn put(span: *mut Span, key: Object, value: Object) {
+    // SAFETY: as in `call_span`.
+    unsafe {
+        if (*span).data.is_null() {
+            (*span).data = py::PyDict_New();
+            if (*span).data.is_null() {
+                py::PyErr_Clear();
+                return;
+            }
+        }
+        let id = if (*span).is_open() { (*span).id } else { 0 };
+        capture::put((*span).data, SpanId(id), key, value);
+    }
+}
+
+unsafe extern "C" fn set_method(object: Object, arguments: *mut Object, count: isize) -> Object {
+    // SAFETY: as in `call_span`.
+    unsafe {
+        if count != 2 {
+            return raise(py::PyExc_TypeError, "set() takes a key and a value");
+        }
+        put(object.cast(), *arguments, *arguments.add(1));
+        new_ref(object)
+    }
+}
+
+unsafe extern "C" fn get_name(object: Object, _: *mut c_void) -> Object {
+    // SAFETY: as in `call_span`.
+    unsafe { new_ref((*object.cast::<Span>()).name) }
+}
+
+unsafe extern "C" fn get_start(object: Object, _: *mut c_void) -> Object {
+    // SAFETY: as in `call_span`.
+    unsafe { py::PyFloat_FromDouble(store::perf_counter((*object.cast::<Span>()).start)) }
+}
+
+unsafe extern "C" fn get_duration(object: Object, _: *mut c_void) -> Object {
+    // SAFETY: as in `call_span`.
+    unsafe {
+        let nanos = raw::nanos_of((*object.cast::<Span>()).ticks());
+        py::PyFloat_FromDouble(nanos as f64 / 1e6)
+    }
+}
+
+unsafe extern "C" fn get_data(object: Object, _: *mut c_void) -> Object {
+    // SAFETY: as in `call_span`.
+    unsafe {
+        let span: *mut Span = object.cast();
+        if (*span).data.is_null() {
+            (*span).data = py::PyDict_New();
+        }
+        if (*span).data.is_null() {
+            return null_mut();
+        }
+        new_ref((*span).data)
+    }
+}
+
+/// Spans and cumulative spans inside it, by when they began.
+unsafe extern "C" fn get_children(object: Object, _: *mut c_void) -> Object {
+    // SAFETY: as in `call_span`; the list owns what it is given.
+    unsafe {
+        let list = py::PyList_New(0);
+        if list.is_null() {
+            return null_mut();
+        }
+        let (mut child, mut sum) = (
+            (*object.cast::<Span>()).first,
+            (*object.cast::<Span>()).sums,
+        );
+        while !(child.is_null() && sum.is_null()) {
+            let is_sum = child.is_null() || (!sum.is_null() && (*sum).began() < (*child).start);
+            let next: Object = if is_sum { sum.cast() } else { child.cast() };
+            if py::PyList_Append(list, next) < 0 {
+                decref(list);
+                return null_mut();
+            }
+            if is_sum {
+                sum = (*sum).next();
+            } else {
+                child = (*child).next;
+            }
+        }
+        list
+    }
+}
+
+unsafe extern "C" fn get_failed(object: Object, _: *mut c_void) -> Object {
+    // SAFETY: as in `call_span`.
+    unsafe { py::PyBool_FromLong(i64::from((*object.cast::<Span>()).flags & FAILED != 0)) }
+}
+
+unsafe extern "C" fn get_dropped(object: Object, _: *mut c_void) -> Object {
+    // SAFETY: as in `call_span`.
+    unsafe { py::PyLong_FromUnsignedLong(u64::from((*object.cast::<Span>()).lost)) }
+}
+
+unsafe extern "C" fn get_span_id(object: Object, _: *mut c_void) -> Object {
+    // SAFETY: as in `call_span`.
+    unsafe { crate::object::new_text(&format!("{:016x}", (*object.cast::<Span>()).id)) }
+}
+
+unsafe extern "C" fn get_trace_id(object: Object, _: *mut c_void) -> Object {
+    // SAFETY: as in `call_span`.
+    unsafe {
+        let (trace, _) = ids(object.cast());
+        crate::object::new_text(&format!("{:032x}", trace.0))
+    }
+}
+
+/// Trace and number of a span. An ended span's trace is known where it is the root.
+pub(crate) unsafe fn ids(span: *mut Span) -> (TraceId, SpanId) {
+    // SAFETY: the caller has a live span.
+    unsafe {
+        let root = if (*span).root.is_null() {
+            span
+        } else {
+            (*span).root
+        };
+        (TraceId((*root).trace), SpanId((*span).id))
+    }
+}
+
+unsafe extern "C" fn repr(object: Object) -> Object {
+    // SAFETY: as in `call_span`.
+    unsafe {
+        let span: *mut Span = object.cast();
+        let millis = raw::nanos_of((*span).ticks()) as f64 / 1e6;
+        let name = crate::object::text_of((*span).name);
+        let text = match (*span).flags & (ENTERED | ENDED) {
+            0 => format!("<ProfilingSpan {name}, not begun>"),
+            ENTERED => format!("<ProfilingSpan {name}, open for {millis:.3} ms>"),
+            _ => format!("<ProfilingSpan {name}, {millis:.3} ms>"),
+        };
+        crate::object::new_text(&text)
+    }
+}
+
+unsafe extern "C" fn text(object: Object) -> Object {
+    // SAFETY: as in `call_span`.
+    unsafe { call_in(c"sondage._tree", c"text", &[object]) }
+}
+
+unsafe extern "C" fn html_method(object: Object, _: Object) -> Object {
+    // SAFETY: as in `call_span`.
+    unsafe { call_in(c"sondage._tree", c"html", &[object]) }
+}
+
+/// Ends a span's memory, and that of what only it holds, without recursion.
+unsafe extern "C" fn dealloc(object: Object) {
+    // SAFETY: Python ends an object of ours; the GIL is held.
+    unsafe {
+        let state = STATE.get();
+        let span: *mut Span = object.cast();
+        let is_simple = (*span).first.is_null() && (*span).parent.is_null();
+        if is_simple && !(*state).is_ending {
+            end_memory(span);
+            return;
+        }
+        (*state).ending.push(span);
+        if (*state).is_ending {
+            return;
+        }
+        (*state).is_ending = true;
+        while let Some(span) = (*state).ending.pop() {
+            end_memory(span);
+        }
+        (*state).is_ending = false;
+    }
+}
+
+#[inline(always)]
+unsafe fn end_memory(span: *mut Span) {
+    // SAFETY: as in `dealloc`.
+    unsafe {
+        decref((*span).name);
+        xdecref((*span).data);
+        xdecref((*span).parent.cast());
+        xdecref((*span).root.cast());
+        xdecref((*span).sums.cast());
+        let mut child = (*span).first;
+        while !child.is_null() {
+            let next = replace(&mut (*child).next, null_mut());
+            decref(child.cast());
+            child = next;
+        }
+        let state = STATE.get();
+        (*state).live -= 1;
+        (*state).free.give(span);
+    }
+}
+
+/// Spans recorded since the start, and calls that were traced.
+pub(crate) fn counts() -> [u64; 2] {
+    // SAFETY: the GIL is held by who asks.
+    unsafe { [(*STATE.get()).count, (*STATE.get()).calls] }
+}
+
+/// Sets the counts back: what was measured on ourselves is not the program's.
+pub(crate) fn set_counts([spans, calls]: [u64; 2]) {
+    // SAFETY: as in `counts`.
+    unsafe { ((*STATE.get()).count, (*STATE.get()).calls) = (spans, calls) }
+}
+
+/// Spans in memory.
+#[inline(always)]
+pub(crate) fn live() -> u64 {
+    // SAFETY: as in `counts`.
+    unsafe { (*STATE.get()).live }
+}
+
+/// Sets the span that this process was started in.
+pub(crate) unsafe fn set_outer(trace: TraceId, span: SpanId) {
+    // SAFETY: as in `counts`.
+    unsafe { (*STATE.get()).outer = (trace, span) }
+}
+
+/// What `__enter__` and `__exit__` are in the type: see [`call_span`].
+#[repr(C)]
+struct Itself {
+    head: Head,
+    method: Object,
+}
+
+unsafe extern "C" fn itself_get(descriptor: Object, object: Object, _: Object) -> Object {
+    // SAFETY: Python calls it with a live descriptor and a live object or null.
+    unsafe {
+        if object.is_null() || object == py::Py_None() {
+            new_ref((*descriptor.cast::<Itself>()).method)
+        } else {
+            new_ref(object)
+        }
+    }
+}
+
+unsafe extern "C" fn itself_dealloc(descriptor: Object) {
+    // SAFETY: Python ends an object of ours.
+    unsafe {
+        let kind = crate::object::type_of(descriptor);
+        xdecref((*descriptor.cast::<Itself>()).method);
+        py::PyObject_Free(descriptor.cast());
+        decref(kind.cast());
+    }
+}
+
+/// Puts descriptors of `enter` and `exit` into a type whose instances can be called for both.
+pub(crate) unsafe fn enter_by_call(
+    kind: *mut py::PyTypeObject,
+    enter: py::PyMethodDef,
+    exit: py::PyMethodDef,
+) -> bool {
+    // SAFETY: the GIL is held; the type is ours and complete.
+    unsafe {
+        let itself = TypeBuilder::new::<Itself>(c"sondage._native.Itself", c"The object itself.")
+            .without_new()
+            .slot(py::Py_tp_dealloc, itself_dealloc as *mut _)
+            .slot(py::Py_tp_descr_get, itself_get as *mut _)
+            .build();
+        if itself.is_null() {
+            return false;
+        }
+        for method in [enter, exit] {
+            let name = method.ml_name;
+            let method = py::PyDescr_NewMethod(kind, Box::leak(Box::new(method)));
+            let descriptor = py::PyType_GenericAlloc(itself, 0);
+            if method.is_null() || descriptor.is_null() {
+                return false;
+            }
+            (*descriptor.cast::<Itself>()).method = method;
+            if py::PyObject_SetAttrString(kind.cast(), name, descriptor) < 0 {
+                return false;
+            }
+            decref(descriptor);
+        }
+        true
+    }
+}
+
+/// Makes the type. Null with an exception set when that fails.
+pub(crate) unsafe fn init() -> *mut py::PyTypeObject {
+    let doc = c"One stretch of time that the program named, and those inside it.";
+    let kind = TypeBuilder::new::<Span>(c"sondage.ProfilingSpan", doc)
+        .without_new()
+        .vectorcall(offset_of!(Span, call))
+        .slot(py::Py_tp_dealloc, dealloc as *mut _)
+        .slot(py::Py_tp_repr, repr as *mut _)
+        .slot(py::Py_tp_str, text as *mut _)
+        .property(c"name", get_name, None, c"What it is called.")
+        .property(
+            c"start",
+            get_start,
+            None,
+            c"When it began, in seconds of time.perf_counter.",
+        )
+        .property(
+            c"duration_ms",
+            get_duration,
+            None,
+            c"Milliseconds from begin to end; until now while it is open.",
+        )
+        .property(c"data", get_data, None, c"Its arguments and values.")
+        .property(
+            c"children",
+            get_children,
+            None,
+            c"Spans and cumulative spans inside it, in the order in which they began.",
+        )
+        .property(
+            c"failed",
+            get_failed,
+            None,
+            c"Whether an exception left it.",
+        )
+        .property(
+            c"dropped",
+            get_dropped,
+            None,
+            c"Of a trace's root: spans that found no room in the tree.",
+        )
+        .property(
+            c"span_id",
+            get_span_id,
+            None,
+            c"Its number, 16 hexadecimal digits.",
+        )
+        .property(
+            c"trace_id",
+            get_trace_id,
+            None,
+            c"Its trace's number, 32 hexadecimal digits. Known while it is open, and of a root.",
+        )
+        .method(method_fast(
+            c"set",
+            set_method,
+            c"set(key, value): adds a value to its data.",
+        ))
+        .method(method0(
+            c"_repr_html_",
+            html_method,
+            c"The tree, for a notebook.",
+        ))
+        .build();
+    // SAFETY: the GIL is held, and the type is new.
+    unsafe {
+        if kind.is_null() {
+            return null_mut();
+        }
+        let state = STATE.get();
+        (*state).kind = kind;
+        (*state).trace_high = (raw::new_trace_id().0 >> 64) as u64;
+        let enter = method0(c"__enter__", enter_method, c"Begins it.");
+        let exit = method_fast(c"__exit__", exit_method, c"Ends it.");
+        if !enter_by_call(kind, enter, exit) {
+            return null_mut();
+        }
+    }
+    kind
+}
+
+/// `name` as the site and the object that spans are called by; an error when it is no `str`.
+#[inline(always)]
+pub(crate) unsafe fn site_of_name(name: Object) -> Option<u32> {
+    // SAFETY: the caller has a live object.
+    unsafe { (py::PyUnicode_Check(name) != 0).then(|| names::site(name)) }
+}

@@ -1,0 +1,280 @@
+"""Frames, and what the parts of a program take of each."""
+
+from __future__ import annotations
+
+import math
+import resource
+import time
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from sondage import _native
+
+_MARK, _BEGIN, _END = 0, 1, 2
+
+# Frames that figures over the last frames look back on.
+WINDOW = 120
+
+_counter = time.perf_counter
+
+
+class Frame:
+    """A frame that does not follow the one before at once: `with frame("upload"): …`."""
+
+    __slots__ = ("_number",)
+
+    def __init__(self, name: str) -> None:
+        self._number = _native.text(name)
+
+    def __enter__(self) -> Self:
+        """Begin it."""
+        _native.frame(self._number, _BEGIN)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End it."""
+        _native.frame(self._number, _END)
+
+
+def frame(name: str) -> Frame:
+    """Return a discontinuous frame, for `with`."""
+    return Frame(name)
+
+
+def frame_mark(name: str | None = None) -> None:
+    """Mark the end of a frame and the begin of the next.
+
+    Without a name it is the program's main frame, which `monitor` counts by. Frames of a name are
+    a row of their own.
+    """
+    if name is not None:
+        _native.frame(_native.text(name), _MARK)
+        return
+    _native.frame(0, _MARK)
+    monitor._next_frame(_counter())
+
+
+class Rolling:
+    """Figures of a row of numbers, added to in constant time and memory."""
+
+    __slots__ = ("_mean", "_squares", "count", "last", "max", "min", "peak_frame", "total")
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew."""
+        self.count = 0
+        self.last = self.total = self.max = 0.0
+        self.min = math.inf
+        self.peak_frame = 0
+        self._mean = self._squares = 0.0
+
+    def add(self, value: float, frame: int) -> None:
+        """Add a number that belongs to a frame."""
+        self.count += 1
+        self.last = value
+        self.total += value
+        self.min = min(self.min, value)
+        if value > self.max or self.count == 1:
+            self.max = value
+            self.peak_frame = frame
+        # Welford's: the sum of squares' own errors do not grow with the count.
+        delta = value - self._mean
+        self._mean += delta / self.count
+        self._squares += delta * (value - self._mean)
+
+    @property
+    def avg(self) -> float:
+        """The mean; 0 of none."""
+        return self._mean
+
+    @property
+    def stddev(self) -> float:
+        """The standard deviation of the whole; 0 of none."""
+        return math.sqrt(self._squares / self.count) if self.count else 0.0
+
+
+class Component:
+    """One part of a program, and what it takes: `with monitor.component("physics"): …`.
+
+    Milliseconds throughout. A component may be entered again while it is open; the outermost time
+    counts.
+    """
+
+    __slots__ = ("_began", "_depth", "_monitor", "_passes", "_span", "name")
+
+    def __init__(self, name: str, monitor: Monitor) -> None:
+        self.name = name
+        self._monitor = monitor
+        self._passes = Rolling()
+        self._began = 0.0
+        self._depth = 0
+        self._span: _native.ProfilingSpan | _native.NoSpan | None = None
+
+    def __enter__(self) -> Self:
+        """Begin a pass."""
+        if self._depth == 0:
+            self._span = _spans.span(self.name).__enter__()
+            self._began = _counter()
+        self._depth += 1
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End the pass."""
+        self._depth -= 1
+        if self._depth == 0:
+            self._passes.add((_counter() - self._began) * 1e3, self._monitor.frame)
+            if self._span is not None:
+                self._span.__exit__(kind, value, traceback)
+                self._span = None
+
+    def record(self, millis: float) -> None:
+        """Add a pass that was measured elsewhere, in milliseconds."""
+        self._passes.add(millis, self._monitor.frame)
+
+    @property
+    def last(self) -> float:
+        """The last pass."""
+        return self._passes.last
+
+    @property
+    def avg(self) -> float:
+        """The mean pass."""
+        return self._passes.avg
+
+    @property
+    def count(self) -> int:
+        """Passes."""
+        return self._passes.count
+
+    @property
+    def min(self) -> float:
+        """The shortest pass; 0 before the first."""
+        return self._passes.min if self._passes.count else 0.0
+
+    @property
+    def max(self) -> float:
+        """The longest pass."""
+        return self._passes.max
+
+    @property
+    def stddev(self) -> float:
+        """The standard deviation of passes."""
+        return self._passes.stddev
+
+    @property
+    def peak(self) -> float:
+        """The longest pass."""
+        return self._passes.max
+
+    @property
+    def peak_frame(self) -> int:
+        """The frame of the longest pass."""
+        return self._passes.peak_frame
+
+    def reset(self) -> None:
+        """Forget all passes."""
+        self._passes.reset()
+
+    def __repr__(self) -> str:
+        """Say what it takes."""
+        return f"<Component {self.name}, {self.count} passes, {self.avg:.3f} ms on average>"
+
+
+class Monitor:
+    """Figures of frames, of components, of input lag and of the CPU. There is one: `monitor`."""
+
+    def __init__(self, clock: Callable[[], float] = _counter) -> None:
+        self._clock = clock
+        self.frame = 0
+        """The number of the frame that is going on."""
+        self.frames = Rolling()
+        """Milliseconds of all frames so far."""
+        self.input_lags = Rolling()
+        """Milliseconds from an input to the end of the frame that showed it."""
+        self._components: dict[str, Component] = {}
+        self._begins: deque[float] = deque(maxlen=WINDOW + 1)
+        self._input: float | None = None
+        self._cpu: deque[tuple[float, float]] = deque(maxlen=WINDOW + 1)
+
+    def component(self, name: str) -> Component:
+        """Return the component of that name, made when it is first asked for."""
+        found = self._components.get(name)
+        if found is None:
+            found = self._components[name] = Component(name, self)
+        return found
+
+    @property
+    def components(self) -> list[Component]:
+        """All components, those with the longest mean pass first."""
+        return sorted(self._components.values(), key=lambda each: each.avg, reverse=True)
+
+    def input(self) -> None:
+        """Note that an input came; the end of this frame shows it."""
+        if self._input is None:
+            self._input = self._clock()
+
+    @property
+    def fps(self) -> float:
+        """Frames a second over the last `WINDOW` frames; 0 before the second mark."""
+        if len(self._begins) < 2:
+            return 0.0
+        seconds = self._begins[-1] - self._begins[0]
+        return (len(self._begins) - 1) / seconds if seconds > 0 else 0.0
+
+    @property
+    def frame_ms(self) -> float:
+        """Milliseconds of the last frame."""
+        return self.frames.last
+
+    @property
+    def input_lag_ms(self) -> float:
+        """Milliseconds from the last input to the end of its frame."""
+        return self.input_lags.last
+
+    @property
+    def cpu_percent(self) -> float:
+        """CPU time of this process over the last `WINDOW` frames; 100 is one CPU, busy."""
+        if len(self._cpu) < 2:
+            return 0.0
+        (began, used_then), (ended, used_now) = self._cpu[0], self._cpu[-1]
+        return 100 * (used_now - used_then) / (ended - began) if ended > began else 0.0
+
+    def reset(self) -> None:
+        """Forget all frames and all passes; components stay."""
+        self.frame = 0
+        self.frames.reset()
+        self.input_lags.reset()
+        self._begins.clear()
+        self._cpu.clear()
+        self._input = None
+        for component in self._components.values():
+            component.reset()
+
+    def _next_frame(self, now: float) -> None:
+        if self._begins:
+            self.frames.add((now - self._begins[-1]) * 1e3, self.frame)
+            self.frame += 1
+        self._begins.append(now)
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        self._cpu.append((now, usage.ru_utime + usage.ru_stime))
+        if self._input is not None:
+            self.input_lags.add((now - self._input) * 1e3, max(self.frame - 1, 0))
+            self._input = None
+
+
+_spans = _native.Profiler()
+monitor = Monitor()

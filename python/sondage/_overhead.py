@@ -1,0 +1,112 @@
+"""What our own probes cost, measured where they run."""
+
+from __future__ import annotations
+
+from functools import cache
+from time import perf_counter_ns
+from typing import NamedTuple
+
+from sondage import _native
+
+_ROUNDS = 15
+_PASSES = 1000
+
+
+class Costs(NamedTuple):
+    """Nanoseconds of one probe."""
+
+    span: float
+    cumulative: float
+
+
+def _empty() -> int:
+    began = perf_counter_ns()
+    for _ in range(_PASSES):
+        pass
+    return perf_counter_ns() - began
+
+
+def _spans(profiler: _native.Profiler) -> int:
+    began = perf_counter_ns()
+    for _ in range(_PASSES):
+        with profiler.span("sondage"):
+            pass
+    return perf_counter_ns() - began
+
+
+def _cumulative(profiler: _native.Profiler) -> int:
+    began = perf_counter_ns()
+    for _ in range(_PASSES):
+        with profiler.cumulative_span("sondage"):
+            pass
+    return perf_counter_ns() - began
+
+
+def _function() -> None:
+    pass
+
+
+def _calls() -> int:
+    began = perf_counter_ns()
+    for _ in range(_PASSES):
+        _function()
+    return perf_counter_ns() - began
+
+
+def _traced_calls() -> int:
+    before = _native.enter_calls()
+    try:
+        return _calls()
+    finally:
+        _native.leave_calls(before)
+
+
+def _median(measured: list[int]) -> float:
+    """Return nanoseconds of a pass: what it costs here, with what else the machine does."""
+    return sorted(measured)[len(measured) // 2] / _PASSES
+
+
+@cache
+def costs() -> Costs:
+    """Measure, once in a process. It takes a few milliseconds and records nothing."""
+    profiler = _native.Profiler()
+    empty: list[int] = []
+    spans: list[int] = []
+    passes: list[int] = []
+    _native.begin_calibration()
+    try:
+        with profiler.span("sondage"):
+            for _ in range(_ROUNDS):
+                empty.append(_empty())
+                spans.append(_spans(profiler))
+                passes.append(_cumulative(profiler))
+    finally:
+        _native.end_calibration()
+    nothing = _median(empty)
+    events, _ = _native.event_nanos()
+    return Costs(_median(spans) - nothing + events, _median(passes) - nothing)
+
+
+@cache
+def call_cost() -> float:
+    """Return nanoseconds of a traced call."""
+    plain: list[int] = []
+    traced: list[int] = []
+    _native.begin_calibration()
+    try:
+        with _native.Profiler().span("sondage"):
+            for _ in range(_ROUNDS):
+                plain.append(_calls())
+                traced.append(_traced_calls())
+    finally:
+        _native.end_calibration()
+    _, events = _native.event_nanos()
+    return _median(traced) - _median(plain) + events
+
+
+def total_ms() -> float:
+    """Return the milliseconds that all probes so far have cost."""
+    each = costs()
+    spans, passes, calls = _native.counts()
+    traced = calls * call_cost() if calls else 0.0
+    return (spans * each.span + passes * each.cumulative + traced) / 1e6
