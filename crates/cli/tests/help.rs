@@ -21,7 +21,7 @@ fn the_program() {
 
 #[test]
 fn each_command_of_recording_opens_with_examples() {
-    for command in ["run", "attach", "dump", "top", "doctor"] {
+    for command in ["run", "attach", "listen", "dump", "top", "doctor"] {
         let text = help(&[command, "--help"]);
         assert!(text.starts_with("EXAMPLES"), "{command}: {text}");
         insta::assert_snapshot!(command, text);

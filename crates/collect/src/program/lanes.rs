@@ -65,11 +65,14 @@ impl Lanes {
     pub fn push(&mut self, lane: u16, span: Option<u64>) -> Option<Place> {
         let on = &mut self.lanes[usize::from(lane)];
         let depth = u16::try_from(on.open.len()).ok()?;
+        let was_empty = depth == 0 && !on.is_own;
         on.open.push(true);
         if let Some(span) = span {
             on.spans.push((depth, span));
         }
-        self.empty.remove(&lane);
+        if was_empty {
+            self.empty.remove(&lane);
+        }
         Some(Place { lane, depth })
     }
 
