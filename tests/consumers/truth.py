@@ -19,6 +19,7 @@ class Truth:
         self.functions = raw["functions"]
         self.threads = {(t["pid"], t["tid"]): t for t in raw["threads"]}
         self.bare = raw["bare_ns"]
+        self.zones = raw.get("zones", [])
 
     @classmethod
     def of_report(cls, said: dict) -> dict:

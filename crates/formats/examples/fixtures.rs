@@ -73,6 +73,23 @@ fn truth(source: &dyn Source) -> Value {
             })
         })
         .collect();
+    let mut zones: std::collections::BTreeMap<String, (u64, u64)> = Default::default();
+    for block in 0..source.zone_blocks().len() {
+        for row in source.zones(block).expect("memory").rows() {
+            if !row.flags.has(sondage_model::ZoneFlags::POLL) {
+                let site = source.dictionary().sites()[row.site.index()];
+                let sum = zones
+                    .entry(source.dictionary().text(site.name).into())
+                    .or_default();
+                sum.0 += 1;
+                sum.1 += row.duration.0;
+            }
+        }
+    }
+    let zones: Vec<Value> = zones
+        .into_iter()
+        .map(|(name, (count, nanos))| json!({"name": name, "count": count, "ns": nanos}))
+        .collect();
     let threads: Vec<Value> = truth
         .by_thread
         .iter()
@@ -80,6 +97,6 @@ fn truth(source: &dyn Source) -> Value {
         .collect();
     json!({
         "total_ns": truth.nanos, "bare_ns": truth.bare_nanos, "samples": truth.count,
-        "functions": functions, "threads": threads,
+        "functions": functions, "threads": threads, "zones": zones,
     })
 }

@@ -16,6 +16,7 @@ use crate::json::{Micros, Quoted};
 use crate::names::{LEFT_OUT, NO_FUNCTION, Names, shorten};
 use crate::numbers::Numbers;
 use crate::select::{Selection, Slice};
+use crate::zones::{self, Place, Zone};
 use crate::{Detail, ExportOptions, Format, FormatError};
 
 pub(crate) const FORMAT: Format = Format {
@@ -23,7 +24,7 @@ pub(crate) const FORMAT: Format = Format {
     description: "Chrome trace events as JSON, for Perfetto and chrome://tracing: slices over time",
     extension: "trace.json",
     loses: "thread states, the GIL and tasks; time asleep is a gap. Neighbouring samples in the \
-            same function become one slice, whether it was one call or many. Of stacks with more than \
+            same function become one slice, whether it was one call or many. Locks and the ids of spans are left out. Of stacks with more than \
             500 frames the middle is left out, as Perfetto cannot show it. Samples of one thread that overlap are \
             moved apart",
     text: true,
@@ -80,6 +81,8 @@ fn write(
         Ok(())
     })?;
     let range = options.filter.range.unwrap_or(TimeRange::ALL);
+    zones(&mut events, source, options, &numbers, &mut processes)?;
+    moments(&mut events, source, range, &processes, &numbers)?;
     counters(&mut events, source, range, &processes, &numbers)?;
     messages(&mut events, source, range, &processes, &numbers)?;
     events.out.write_all(b"\n]}\n")?;
@@ -254,6 +257,112 @@ impl<'a> Track<'a> {
 /// A function's name on one line: Perfetto shows escapes in names as they are in the file.
 fn slice_name(names: Names<'_>, function: FunctionId) -> String {
     names.name(function).replace(|c: char| c.is_control(), " ")
+}
+
+/// Each lane of zones is a track of its own, beside that of the thread's samples.
+fn zones(
+    events: &mut Events<'_>,
+    source: &dyn Source,
+    options: &ExportOptions,
+    numbers: &Numbers,
+    processes: &mut Vec<ProcessId>,
+) -> Result<(), FormatError> {
+    let dictionary = source.dictionary();
+    let names = Names::new(dictionary);
+    let mut track = ZONE_TRACKS;
+    zones::per_thread(source, &options.filter, |thread, all| {
+        let process = names.process_of(thread);
+        let pid = numbers.process(process);
+        if !processes.contains(&process) {
+            processes.push(process);
+            let name = names.process_name(process);
+            events.name("process_name", pid, pid, name)?;
+        }
+        let row = dictionary.threads().get(thread.index());
+        let name = match row.map_or("", |row| dictionary.text(row.name)) {
+            "" => "thread",
+            name => name,
+        };
+        for lane in all.chunk_by(|a, b| a.row.lane == b.row.lane) {
+            track += 1;
+            let name = zones::track_name(name, lane[0].row.lane);
+            events.name("thread_name", pid, track, &name)?;
+            for zone in lane {
+                let place = zones::place(dictionary, zone.row.site);
+                let out = events.begin()?;
+                write!(
+                    out,
+                    "{{\"ph\":\"X\",\"pid\":{pid},\"tid\":{track},\"ts\":{},\"dur\":{},\
+                     \"cat\":\"zone\",\"name\":{},\"args\":",
+                    Micros(Nanos(zone.row.start.0)),
+                    Micros(zone.row.duration),
+                    Quoted(&place.name.replace(|c: char| c.is_control(), " ")),
+                )?;
+                arguments(out, &place, zone)?;
+                out.write_all(b"}")?;
+            }
+        }
+        Ok::<_, FormatError>(())
+    })
+}
+
+/// First number of the tracks of zones: above any thread's.
+const ZONE_TRACKS: i64 = 1_500_000_000;
+
+/// The zone's own arguments, with where it was made.
+fn arguments(out: &mut dyn Write, place: &Place<'_>, zone: &Zone) -> io::Result<()> {
+    out.write_all(b"{")?;
+    let mut comma = "";
+    if !place.file.is_empty() {
+        write!(out, "\"file\":{}", Quoted(place.file))?;
+        comma = ",";
+        if place.line > 0 {
+            write!(out, ",\"line\":{}", place.line)?;
+        }
+    }
+    for (key, value) in zone.arguments() {
+        write!(out, "{comma}{}:{value}", Quoted(&key))?;
+        comma = ",";
+    }
+    out.write_all(b"}")
+}
+
+/// Frame marks and the program's log, as moments of their threads.
+fn moments(
+    events: &mut Events<'_>,
+    source: &dyn Source,
+    range: TimeRange,
+    processes: &[ProcessId],
+    numbers: &Numbers,
+) -> Result<(), FormatError> {
+    let dictionary = source.dictionary();
+    let names = Names::new(dictionary);
+    let marks = source.frame_marks()?;
+    let marks = marks.iter().filter(|mark| range.contains(mark.time));
+    let marks = marks.map(|mark| {
+        let name = match dictionary.text(mark.name) {
+            "" => "frame",
+            name => name,
+        };
+        (mark.time, mark.thread, "frame", name.to_owned())
+    });
+    let logs = source.logs(range)?.into_iter();
+    let logs = logs.map(|log| (log.time, log.thread, "log", log.text));
+    for (time, thread, category, name) in marks.chain(logs) {
+        let process = names.process_of(thread);
+        if !processes.contains(&process) {
+            continue;
+        }
+        write!(
+            events.begin()?,
+            "{{\"ph\":\"i\",\"s\":\"t\",\"pid\":{},\"tid\":{},\"ts\":{},\"cat\":\"{category}\",\"name\":{}}}",
+            numbers.process(process),
+            numbers.thread(thread),
+            Micros(Nanos(time.0)),
+            Quoted(&name.replace(|c: char| c.is_control(), " ")),
+        )?;
+    }
+    Ok(())
 }
 
 /// Gauges as they are, totals as rates per second.

@@ -7,6 +7,7 @@ use sondage_model::{
     CounterKind, CounterRow, Nanos, Source, StackId, StateKind, ThreadId, Time, TimeRange,
 };
 
+use crate::firefox_markers::{MARKER_SCHEMA, Marker, Markers, write_markers};
 use crate::firefox_tables::Tables;
 use crate::json::{Micros, Millis, Quoted, array, column};
 use crate::names::Names;
@@ -16,9 +17,9 @@ use crate::{ExportOptions, Format, FormatError};
 
 pub(crate) const FORMAT: Format = Format {
     name: "firefox",
-    description: "Firefox Profiler (processed profile): threads over time with CPU use, functions, lines",
+    description: "Firefox Profiler (processed profile): threads over time with CPU use, functions, lines, zones as markers",
     extension: "firefox.json",
-    loses: "states other than on or off the CPU, the GIL, tasks, messages and counters that are \
+    loses: "states other than on or off the CPU, the GIL, tasks, messages, locks and counters that are \
             levels other than memory; time asleep is a gap. Samples of one thread that overlap are \
             moved apart",
     text: true,
@@ -43,6 +44,7 @@ fn write(
     let selection = Selection::new(source, &options.filter)?;
     let numbers = Numbers::new(source.dictionary());
     let mut tables = Tables::new(source);
+    let mut markers = Markers::new(source, options)?;
     let mut threads: Vec<(ThreadId, u64)> = Vec::new();
     out.write_all(b"{\"libs\":[],\"pages\":[],\"profilerOverhead\":[],\"threads\":[")?;
     selection.per_thread(|thread, slices| {
@@ -55,8 +57,21 @@ fn write(
             numbers: &numbers,
             timeless: selection.timeless,
         }
-        .write(out, thread, slices, &mut tables)
+        .write(out, thread, slices, &markers.take(thread), &mut tables)
     })?;
+    // Threads that were not sampled, or asleep all the time, may have zones.
+    for thread in markers.threads() {
+        if !threads.is_empty() {
+            out.write_all(b",")?;
+        }
+        threads.push((thread, 0));
+        Thread {
+            source,
+            numbers: &numbers,
+            timeless: selection.timeless,
+        }
+        .write(out, thread, &[], &markers.take(thread), &mut tables)?;
+    }
     if threads.is_empty() {
         // The profiler refuses a profile without threads.
         Thread {
@@ -64,7 +79,7 @@ fn write(
             numbers: &numbers,
             timeless: selection.timeless,
         }
-        .write(out, ThreadId(0), &[], &mut tables)?;
+        .write(out, ThreadId(0), &[], &[], &mut tables)?;
     }
     out.write_all(b"],\"counters\":")?;
     let range = options.filter.range.unwrap_or(TimeRange::ALL);
@@ -95,7 +110,7 @@ fn meta(out: &mut dyn Write, source: &dyn Source, threads: &[(ThreadId, u64)]) -
         "{{\"preprocessedProfileVersion\":60,\"version\":24,\"processType\":0,\"stackwalk\":1,\
          \"debug\":false,\"symbolicated\":true,\"symbolicationNotSupported\":true,\
          \"usesOnlyOneStackType\":true,\"sourceCodeIsNotOnSearchfox\":true,\
-         \"keepProfileThreadOrder\":true,\"markerSchema\":[],\"pausedRanges\":[],\
+         \"keepProfileThreadOrder\":true,\"markerSchema\":{MARKER_SCHEMA},\"pausedRanges\":[],\
          \"extensions\":{{\"length\":0,\"baseURL\":[],\"id\":[],\"name\":[]}},\
          \"importedFrom\":\"sondage\",\"product\":{},\"arguments\":{},\"oscpu\":{},\
          \"logicalCPUs\":{},\"interval\":{},\"startTime\":{},\
@@ -149,6 +164,7 @@ impl Thread<'_> {
         out: &mut dyn Write,
         thread: ThreadId,
         slices: &[Slice],
+        markers: &[Marker],
         tables: &mut Tables<'_>,
     ) -> Result<(), FormatError> {
         let dictionary = self.source.dictionary();
@@ -173,8 +189,7 @@ impl Thread<'_> {
             "{{\"name\":{},\"isMainThread\":{},\"processType\":\"default\",\"processName\":{},\
              \"pid\":\"{}\",\"tid\":{},\"processStartupTime\":{},\"processShutdownTime\":{},\
              \"registerTime\":{},\"unregisterTime\":{},\"pausedRanges\":[],\
-             \"showMarkersInTimeline\":false,\"markers\":{{\"length\":0,\"category\":[],\"data\":[],\
-             \"endTime\":[],\"name\":[],\"phase\":[],\"startTime\":[]}},\"samples\":{{",
+             \"showMarkersInTimeline\":{},\"markers\":",
             Quoted(name),
             row.is_main,
             Quoted(names.process_name(process)),
@@ -184,7 +199,10 @@ impl Thread<'_> {
             until(of.end),
             Millis(Nanos(row.start.0)),
             until(row.end),
+            !markers.is_empty(),
         )?;
+        write_markers(out, markers, tables)?;
+        out.write_all(b",\"samples\":{")?;
         let points = || points(slices);
         write!(
             out,

@@ -71,6 +71,11 @@ impl<'a> Tables<'a> {
         }
     }
 
+    /// The number of a text.
+    pub fn string(&mut self, text: &str) -> usize {
+        self.strings.get(text.to_owned()).0
+    }
+
     /// The number of a stack; the callers it needs get theirs first.
     pub fn stack(&mut self, stack: StackId) -> usize {
         let rows = self.source.dictionary().stacks();

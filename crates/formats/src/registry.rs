@@ -12,11 +12,13 @@ pub static FORMATS: &[Format] = &[
     crate::speedscope::FORMAT,
     crate::firefox::FORMAT,
     crate::chrome::FORMAT,
+    crate::perfetto::FORMAT,
     crate::pprof::FORMAT,
     crate::collapsed::FORMAT,
     crate::svg::FORMAT,
     crate::callgrind::FORMAT,
     crate::json_tree::FORMAT,
+    crate::otlp::FORMAT,
 ];
 
 /// A file format of another tool.

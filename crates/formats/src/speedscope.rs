@@ -3,18 +3,19 @@
 use std::io::Write;
 
 use rustc_hash::FxHashMap;
-use sondage_model::{FrameId, FunctionId, Source, StackId, Time};
+use sondage_model::{FrameId, FunctionId, SiteId, Source, StackId, Time};
 
 use crate::json::{Quoted, array};
 use crate::names::{LEFT_OUT, NO_FUNCTION, Names, shorten};
 use crate::select::{DRAWN, Selection, Slice};
+use crate::zones::{self, Place, Zone};
 use crate::{Detail, ExportOptions, Format, FormatError};
 
 pub(crate) const FORMAT: Format = Format {
     name: "speedscope",
-    description: "speedscope, in the browser or from npm: each thread in order of time",
+    description: "speedscope, in the browser or from npm: each thread, and its zones, in order of time",
     extension: "speedscope.json",
-    loses: "thread states, GIL, tasks, counters and messages; time asleep is a gap. Of stacks with \
+    loses: "thread states, GIL, tasks, counters, messages and arguments of zones; time asleep is a gap. Of stacks with \
             more than 1,000 frames the middle is left out. One thread is seen at a time. speedscope itself stops at about 500 MB",
     text: true,
     export: Some(write),
@@ -50,11 +51,28 @@ fn write(
         let name = format!("{process} {}", names.thread(thread));
         profile(out, &name, slices, &mut frames, selection.timeless)
     })?;
+    zones::per_thread(source, &options.filter, |thread, all| {
+        for lane in all.chunk_by(|a, b| a.row.lane == b.row.lane) {
+            if any {
+                out.write_all(b",")?;
+            }
+            any = true;
+            let process = names.process(names.process_of(thread));
+            let name = format!("{process} {}", names.thread(thread));
+            let name = zones::track_name(&name, lane[0].row.lane);
+            zone_profile(out, &name, lane, &mut frames)?;
+        }
+        Ok::<_, FormatError>(())
+    })?;
     if !any {
         profile(out, "no samples", &[], &mut frames, selection.timeless)?;
     }
     out.write_all(b"],\"shared\":{\"frames\":")?;
-    array(out, frames.order.iter(), |out, &(function, line)| {
+    array(out, frames.order.iter(), |out, &frame| {
+        let (function, line) = match frame {
+            Key::Function(function, line) => (function, line),
+            Key::Site(site) => return zone_frame(out, &zones::place(source.dictionary(), site)),
+        };
         write!(out, "{{\"name\":{}", Quoted(names.name(function)))?;
         let file = names.file(function);
         if !file.is_empty() {
@@ -66,6 +84,67 @@ fn write(
         out.write_all(b"}")
     })?;
     out.write_all(b"}}\n")?;
+    Ok(())
+}
+
+fn zone_frame(out: &mut dyn Write, place: &Place<'_>) -> std::io::Result<()> {
+    write!(out, "{{\"name\":{}", Quoted(place.name))?;
+    if !place.file.is_empty() {
+        write!(out, ",\"file\":{}", Quoted(place.file))?;
+    }
+    if place.line > 0 {
+        write!(out, ",\"line\":{}", place.line)?;
+    }
+    out.write_all(b"}")
+}
+
+/// The zones of one lane, as they opened and closed.
+fn zone_profile(
+    out: &mut dyn Write,
+    name: &str,
+    lane: &[Zone],
+    frames: &mut Frames<'_>,
+) -> Result<(), FormatError> {
+    let start = lane.first().map_or(Time::ZERO, |zone| zone.row.start);
+    let end = lane.iter().map(|zone| zone.row.range().end).max();
+    write!(
+        out,
+        "{{\"type\":\"evented\",\"name\":{},\"unit\":\"nanoseconds\",\"startValue\":{},\
+         \"endValue\":{},\"events\":[",
+        Quoted(name),
+        start.0,
+        end.unwrap_or(start).0,
+    )?;
+    let mut comma = "";
+    let mut open: Vec<(usize, Time)> = Vec::new();
+    let mut event = |out: &mut dyn Write, kind: char, frame: usize, at: Time| {
+        let comma = std::mem::replace(&mut comma, ",");
+        write!(
+            out,
+            "{comma}{{\"type\":\"{kind}\",\"frame\":{frame},\"at\":{}}}",
+            at.0
+        )
+    };
+    for zone in lane {
+        let range = zone.row.range();
+        while let Some(&(frame, until)) = open.last()
+            && until <= range.start
+        {
+            open.pop();
+            event(out, 'C', frame, until)?;
+        }
+        // What reaches beyond the zone around it, as in a gap, ends with it.
+        let until = open
+            .last()
+            .map_or(range.end, |(_, outer)| range.end.min(*outer));
+        let frame = frames.number(Key::Site(zone.row.site));
+        event(out, 'O', frame, range.start)?;
+        open.push((frame, until));
+    }
+    while let Some((frame, until)) = open.pop() {
+        event(out, 'C', frame, until)?;
+    }
+    out.write_all(b"]}")?;
     Ok(())
 }
 
@@ -143,9 +222,18 @@ fn with_gaps(slices: &[Slice]) -> impl Iterator<Item = (Option<StackId>, u64)> +
 struct Frames<'a> {
     source: &'a dyn Source,
     detail: Detail,
-    ids: FxHashMap<(FunctionId, u32), usize>,
+    ids: FxHashMap<Key, usize>,
     of_frame: FxHashMap<FrameId, usize>,
-    order: Vec<(FunctionId, u32)>,
+    order: Vec<Key>,
+}
+
+/// What a frame of the file stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Key {
+    /// A function, or a line of it.
+    Function(FunctionId, u32),
+    /// A place where zones are made.
+    Site(SiteId),
 }
 
 impl<'a> Frames<'a> {
@@ -167,11 +255,11 @@ impl<'a> Frames<'a> {
         let path = self.source.dictionary().path(stack);
         if path.is_empty() {
             // A sample of a thread that runs no Python still takes time.
-            return vec![self.number((NO_FUNCTION, 0))];
+            return vec![self.number(Key::Function(NO_FUNCTION, 0))];
         }
         let mut path: Vec<usize> = path.into_iter().map(|frame| self.frame(frame)).collect();
         if path.len() > MAX_DEPTH {
-            let marker = self.number((LEFT_OUT, 0));
+            let marker = self.number(Key::Function(LEFT_OUT, 0));
             shorten(&mut path, MAX_DEPTH, marker);
         }
         path
@@ -190,12 +278,12 @@ impl<'a> Frames<'a> {
             (Detail::Line, Some(row)) => row.line,
             _ => Names::new(dictionary).first_line(function),
         };
-        let number = self.number((function, line));
+        let number = self.number(Key::Function(function, line));
         self.of_frame.insert(frame, number);
         number
     }
 
-    fn number(&mut self, key: (FunctionId, u32)) -> usize {
+    fn number(&mut self, key: Key) -> usize {
         let order = &mut self.order;
         *self.ids.entry(key).or_insert_with(|| {
             order.push(key);

@@ -22,6 +22,16 @@ fn the_small_recording_looks_as_before() {
 }
 
 #[test]
+fn what_a_program_says_looks_as_before() {
+    let source = common::says().seal();
+    for format in ["chrome", "speedscope", "firefox"] {
+        let text = exported(format, &source, &ExportOptions::default());
+        let text = String::from_utf8(text).expect("a text format");
+        insta::assert_snapshot!(format!("says-{format}"), text);
+    }
+}
+
+#[test]
 fn json_formats_write_valid_json_of_any_recording() {
     for name in common::RECORDINGS {
         let source = common::recording(name).expect("it is listed").seal();

@@ -1,6 +1,8 @@
 //! The recordings that tests and the `convert` example export, and their true figures.
 #![allow(dead_code, missing_docs, reason = "each test uses a part")]
 
+mod says;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use sondage_model::{
@@ -10,10 +12,14 @@ use sondage_model::{
     Time,
 };
 
+pub use says::says;
+
 pub const MS: u64 = 1_000_000;
 
 /// Names of the recordings that [`recording`] makes.
-pub const RECORDINGS: &[&str] = &["small", "busy", "nasty", "deep", "empty", "asleep", "bare"];
+pub const RECORDINGS: &[&str] = &[
+    "small", "busy", "nasty", "deep", "empty", "asleep", "bare", "says",
+];
 
 /// The recording of this name.
 pub fn recording(name: &str) -> Option<MemoryRecording> {
@@ -25,6 +31,7 @@ pub fn recording(name: &str) -> Option<MemoryRecording> {
         "empty" => MemoryRecording::new(info("empty.py")),
         "asleep" => asleep(),
         "bare" => bare(),
+        "says" => says(),
         _ => return None,
     })
 }

@@ -1,0 +1,392 @@
+//! Perfetto's own trace format (protobuf): zones as slices of their threads, samples with their
+//! stacks, counters, frame marks and the log.
+
+use std::io::Write;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use sondage_model::{FunctionId, ProcessId, Source, StackId, ThreadId, Time, TimeRange};
+
+use crate::names::{LEFT_OUT, NO_FUNCTION, Names, shorten};
+use crate::numbers::Numbers;
+use crate::perfetto_proto as proto;
+use crate::select::Selection;
+use crate::zones::{self, Zone};
+use crate::{ExportOptions, Format, FormatError};
+
+pub(crate) const FORMAT: Format = Format {
+    name: "perfetto",
+    description: "Perfetto trace (protobuf), for its UI and its SQL: zones, samples, counters over time",
+    extension: "perfetto-trace",
+    loses: "thread states, the GIL, tasks, lines of samples, locks and the ids of spans; a sample is one moment, \
+            whatever time it stands for. Of stacks with more than 500 frames the middle is left out",
+    text: false,
+    export: Some(write),
+    import: None,
+};
+
+/// Deepest stack that is written.
+const MAX_DEPTH: usize = 500;
+/// Field of a trace that holds a packet.
+const PACKET: u32 = 1;
+/// The one sequence of packets that we write.
+const SEQUENCE: u32 = 1;
+
+fn write(
+    source: &dyn Source,
+    options: &ExportOptions,
+    out: &mut dyn Write,
+) -> Result<(), FormatError> {
+    let mut trace = Trace {
+        source,
+        numbers: Numbers::new(source.dictionary()),
+        out,
+        begun: false,
+        described: FxHashSet::default(),
+        interner: Interner::default(),
+    };
+    let range = options.filter.range.unwrap_or(TimeRange::ALL);
+    let selection = Selection::new(source, &options.filter)?;
+    selection.per_thread(|thread, slices| {
+        trace.thread(thread)?;
+        for slice in slices {
+            trace.sample(thread, slice.end(), slice.stack)?;
+        }
+        Ok(())
+    })?;
+    zones::per_thread(source, &options.filter, |thread, all| {
+        trace.thread(thread)?;
+        for lane in all.chunk_by(|a, b| a.row.lane == b.row.lane) {
+            trace.lane(thread, lane)?;
+        }
+        Ok::<_, FormatError>(())
+    })?;
+    trace.moments(range)?;
+    trace.counters(range)
+}
+
+struct Trace<'a> {
+    source: &'a dyn Source,
+    numbers: Numbers,
+    out: &'a mut dyn Write,
+    begun: bool,
+    /// Tracks that are told of.
+    described: FxHashSet<u64>,
+    interner: Interner,
+}
+
+/// Numbers of tracks: by kind, then by the row.
+fn track(kind: u64, number: u64) -> u64 {
+    kind << 56 | number
+}
+const PROCESS: u64 = 1;
+const THREAD: u64 = 2;
+const LANE: u64 = 3;
+const SERIES: u64 = 4;
+
+impl Trace<'_> {
+    fn packet(&mut self, mut packet: proto::Packet) -> Result<(), FormatError> {
+        packet.sequence = SEQUENCE;
+        packet.sequence_flags = if std::mem::replace(&mut self.begun, true) {
+            proto::NEEDS_STATE
+        } else {
+            proto::CLEARED
+        };
+        let mut bytes = Vec::new();
+        prost::encoding::message::encode(PACKET, &packet, &mut bytes);
+        self.out.write_all(&bytes)?;
+        Ok(())
+    }
+
+    fn track(&mut self, track: proto::Track) -> Result<(), FormatError> {
+        if !self.described.insert(track.uuid) {
+            return Ok(());
+        }
+        self.packet(proto::Packet {
+            track: Some(track),
+            ..proto::Packet::default()
+        })
+    }
+
+    /// Tells of a process; returns its number.
+    fn process(&mut self, process: ProcessId) -> Result<i32, FormatError> {
+        let dictionary = self.source.dictionary();
+        let pid = self.numbers.process(process) as i32;
+        let command = dictionary.processes().get(process.index());
+        let command = command.map_or("", |row| dictionary.text(row.command));
+        self.track(proto::Track {
+            uuid: track(PROCESS, u64::from(process.0)),
+            process: Some(proto::Process {
+                pid,
+                command: vec![command.to_owned()],
+                name: Names::new(dictionary).process_name(process).to_owned(),
+            }),
+            ..proto::Track::default()
+        })?;
+        Ok(pid)
+    }
+
+    /// Tells of a thread and its process; returns their numbers.
+    fn thread(&mut self, thread: ThreadId) -> Result<(i32, i32), FormatError> {
+        let dictionary = self.source.dictionary();
+        let process = Names::new(dictionary).process_of(thread);
+        let pid = self.process(process)?;
+        let tid = self.numbers.thread(thread) as i32;
+        let row = dictionary.threads().get(thread.index());
+        let name = row.map_or("", |row| dictionary.text(row.name)).to_owned();
+        self.track(proto::Track {
+            uuid: track(THREAD, u64::from(thread.0)),
+            parent: Some(track(PROCESS, u64::from(process.0))),
+            thread: Some(proto::Thread { pid, tid, name }),
+            ..proto::Track::default()
+        })?;
+        Ok((pid, tid))
+    }
+
+    fn event(&mut self, at: Time, event: proto::Event) -> Result<(), FormatError> {
+        self.packet(proto::Packet {
+            timestamp: Some(at.0),
+            event: Some(event),
+            ..proto::Packet::default()
+        })
+    }
+
+    /// The zones of one lane: lane 0 on the thread's own track, others on tracks below it.
+    fn lane(&mut self, thread: ThreadId, zones: &[Zone]) -> Result<(), FormatError> {
+        let own = track(THREAD, u64::from(thread.0));
+        let uuid = match zones[0].row.lane {
+            0 => own,
+            lane => {
+                let uuid = track(LANE, u64::from(thread.0) << 16 | u64::from(lane));
+                self.track(proto::Track {
+                    uuid,
+                    name: Some(format!("zones {}", u32::from(lane) + 1)),
+                    parent: Some(own),
+                    ..proto::Track::default()
+                })?;
+                uuid
+            }
+        };
+        let end = |track: u64| proto::Event {
+            kind: proto::SLICE_END,
+            track,
+            ..proto::Event::default()
+        };
+        let mut open: Vec<Time> = Vec::new();
+        for zone in zones {
+            let range = zone.row.range();
+            while let Some(&until) = open.last()
+                && until <= range.start
+            {
+                open.pop();
+                self.event(until, end(uuid))?;
+            }
+            // What reaches beyond the zone around it, as in a gap, ends with it.
+            let until = open.last().map_or(range.end, |outer| range.end.min(*outer));
+            open.push(until);
+            let place = zones::place(self.source.dictionary(), zone.row.site);
+            let event = proto::Event {
+                kind: proto::SLICE_BEGIN,
+                track: uuid,
+                categories: vec!["zone".into()],
+                name: Some(place.name.to_owned()),
+                place: (!place.file.is_empty()).then(|| proto::Place {
+                    file: place.file.to_owned(),
+                    function: place.function.to_owned(),
+                    line: place.line,
+                }),
+                annotations: zone.arguments().into_iter().map(annotation).collect(),
+                value: None,
+            };
+            self.event(range.start, event)?;
+        }
+        while let Some(until) = open.pop() {
+            self.event(until, end(uuid))?;
+        }
+        Ok(())
+    }
+
+    /// Frame marks and log lines.
+    fn moments(&mut self, range: TimeRange) -> Result<(), FormatError> {
+        let source = self.source;
+        let known = |described: &FxHashSet<u64>, thread: ThreadId| {
+            described.contains(&track(THREAD, u64::from(thread.0)))
+        };
+        let instant = |thread: ThreadId, category: &str, name: &str| proto::Event {
+            kind: proto::INSTANT,
+            track: track(THREAD, u64::from(thread.0)),
+            categories: vec![category.into()],
+            name: Some(name.to_owned()),
+            ..proto::Event::default()
+        };
+        for mark in source.frame_marks()?.iter() {
+            if range.contains(mark.time) && known(&self.described, mark.thread) {
+                let name = match source.dictionary().text(mark.name) {
+                    "" => "frame",
+                    name => name,
+                };
+                self.event(mark.time, instant(mark.thread, "frame", name))?;
+            }
+        }
+        for log in source.logs(range)? {
+            if known(&self.described, log.thread) {
+                self.event(log.time, instant(log.thread, "log", &log.text))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counters as they are: gauges and growing totals.
+    fn counters(&mut self, range: TimeRange) -> Result<(), FormatError> {
+        let dictionary = self.source.dictionary();
+        for row in self.source.counters(range)? {
+            let Some(series) = dictionary.counter_series().get(row.counter.index()) else {
+                continue;
+            };
+            let parent = track(PROCESS, u64::from(series.process.0));
+            if !self.described.contains(&parent) {
+                continue;
+            }
+            let uuid = track(SERIES, u64::from(row.counter.0));
+            self.track(proto::Track {
+                uuid,
+                name: Some(dictionary.text(series.name).to_owned()),
+                parent: Some(parent),
+                counter: Some(proto::Counter {
+                    unit: dictionary.text(series.unit).to_owned(),
+                }),
+                ..proto::Track::default()
+            })?;
+            let event = proto::Event {
+                kind: proto::COUNTER,
+                track: uuid,
+                value: Some(row.value),
+                ..proto::Event::default()
+            };
+            self.event(row.time, event)?;
+        }
+        Ok(())
+    }
+
+    fn sample(&mut self, thread: ThreadId, at: Time, stack: StackId) -> Result<(), FormatError> {
+        let process = Names::new(self.source.dictionary()).process_of(thread);
+        let (number, interned) = self.interner.stack(self.source, stack);
+        self.packet(proto::Packet {
+            timestamp: Some(at.0),
+            interned,
+            sample: Some(proto::PerfSample {
+                pid: self.numbers.process(process) as u32,
+                tid: self.numbers.thread(thread) as u32,
+                stack: Some(number),
+                mode: proto::MODE_USER,
+            }),
+            ..proto::Packet::default()
+        })
+    }
+}
+
+fn annotation((name, value): (String, serde_json::Value)) -> proto::Annotation {
+    use serde_json::Value as Json;
+    let value = match value {
+        Json::Bool(value) => proto::Value::Bool(value),
+        Json::String(text) => proto::Value::Text(text),
+        Json::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(value), _) => proto::Value::Int(value),
+            (None, Some(value)) => proto::Value::Double(value),
+            (None, None) => proto::Value::Text(number.to_string()),
+        },
+        other => proto::Value::Text(other.to_string()),
+    };
+    proto::Annotation {
+        name,
+        value: Some(value),
+    }
+}
+
+/// Numbers stacks, functions and files as they are met. Each function is a frame of its own.
+#[derive(Default)]
+struct Interner {
+    stacks: FxHashMap<StackId, u64>,
+    functions: FxHashMap<FunctionId, u64>,
+    files: FxHashMap<String, u64>,
+}
+
+impl Interner {
+    /// The number of a stack, and what must be told before it is used.
+    fn stack(&mut self, source: &dyn Source, stack: StackId) -> (u64, Option<proto::Interned>) {
+        if let Some(&number) = self.stacks.get(&stack) {
+            return (number, None);
+        }
+        let dictionary = source.dictionary();
+        let mut path: Vec<FunctionId> = dictionary
+            .frames_inward(stack)
+            .map(|frame| {
+                let row = dictionary.frames().get(frame.index());
+                row.map_or(NO_FUNCTION, |row| row.function)
+            })
+            .collect();
+        path.reverse();
+        shorten(&mut path, MAX_DEPTH, LEFT_OUT);
+        if path.is_empty() {
+            path.push(NO_FUNCTION);
+        }
+        let mut interned = proto::Interned::default();
+        let frames = path
+            .into_iter()
+            .map(|function| self.function(Names::new(dictionary), function, &mut interned))
+            .collect();
+        let id = self.stacks.len() as u64 + 1;
+        self.stacks.insert(stack, id);
+        interned.stacks.push(proto::Stack { id, frames });
+        (id, Some(interned))
+    }
+
+    fn function(
+        &mut self,
+        names: Names<'_>,
+        function: FunctionId,
+        interned: &mut proto::Interned,
+    ) -> u64 {
+        if let Some(&id) = self.functions.get(&function) {
+            return id;
+        }
+        let mapping = self.file(names.file(function), interned);
+        let id = self.functions.len() as u64 + 1;
+        self.functions.insert(function, id);
+        interned.function_names.push(proto::Text {
+            id,
+            text: names.name(function).as_bytes().to_vec(),
+        });
+        interned.frames.push(proto::Frame {
+            id,
+            name: id,
+            mapping,
+            // There are no addresses: numbers that differ keep functions apart.
+            address: id,
+        });
+        id
+    }
+
+    fn file(&mut self, file: &str, interned: &mut proto::Interned) -> u64 {
+        if let Some(&id) = self.files.get(file) {
+            return id;
+        }
+        let id = self.files.len() as u64 + 1;
+        self.files.insert(file.to_owned(), id);
+        interned.paths.push(proto::Text {
+            id,
+            text: file.as_bytes().to_vec(),
+        });
+        interned.build_ids.push(proto::Text {
+            id,
+            text: id.to_be_bytes().to_vec(),
+        });
+        interned.mappings.push(proto::Mapping {
+            id,
+            build_id: id,
+            start: id << 32,
+            end: (id + 1) << 32,
+            path: vec![id],
+        });
+        id
+    }
+}
