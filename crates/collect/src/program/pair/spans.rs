@@ -45,12 +45,12 @@ impl Pairing {
         let around = around.filter(|around| around.thread == thread);
         if let Some(around) = around {
             let lane = around.place.lane;
-            self.cut_doubtful(thread, lane, span.parent, rows);
+            self.cut_doubtful((thread, lane), span.parent, span.start, rows);
             if self.threads[thread].lanes.top_span(lane) == Some(span.parent.0) {
                 return lane;
             }
         }
-        self.cut_doubtful(thread, own, span.parent, rows);
+        self.cut_doubtful((thread, own), span.parent, span.start, rows);
         let lanes = &mut self.threads[thread].lanes;
         if lanes.top_span(own).is_none() {
             return own;
@@ -222,7 +222,13 @@ impl Pairing {
 
     /// Another span begins in this lane: whatever is on top of it, may have ended in a gap, and is
     /// not around the new one, did so.
-    fn cut_doubtful(&mut self, thread: usize, lane: u16, parent: SpanId, rows: &mut Rows) {
+    fn cut_doubtful(
+        &mut self,
+        (thread, lane): (usize, u16),
+        parent: SpanId,
+        now: u64,
+        rows: &mut Rows,
+    ) {
         while let Some(top) = self.threads[thread].lanes.top_span(lane).map(SpanId)
             && let Some(span) = self.spans.get(&top)
             && let Some(at) = span.doubtful
@@ -233,7 +239,7 @@ impl Pairing {
             let whole = span.place.map_or(0, |place| {
                 self.threads[span.thread].lanes.last_end(place.lane)
             });
-            let at = at.max(span.start).max(inside).max(whole);
+            let at = at.max(span.start).max(inside).max(whole).min(now);
             self.span_end(top, at, ZoneFlags::CUT, rows);
         }
     }
