@@ -2,136 +2,13 @@
 
 #![allow(clippy::print_stderr, clippy::print_stdout)]
 
-mod oracle;
 mod pythons;
 
-use oracle::{Law, Place};
 use pythons::{all, each_minor, words};
-use sondage_inspect::{
-    CodeId, OpenError, Reject, StackSnapshot, Target, TaskKey, ThreadCursor, process,
-};
+use sondage_inspect::{OpenError, Reject, StackSnapshot, Target, ThreadCursor, process};
 use sondage_model::{Pid, RemoteAddr, Tid};
-use std::collections::HashMap;
 use std::process::Command;
 use std::time::{Duration, Instant};
-
-/// Samples every thread in turn as fast as possible and holds each stack against the law: at most
-/// one in 100,000 may be impossible. Where one is found in fewer, ten times as many tell.
-fn obeys_the_law(scenarios: &[&str], samples: u64) {
-    for python in all() {
-        let mut args = vec!["{dir}/law"];
-        args.extend(scenarios);
-        let program = python.start("oracle.py", &args);
-        let law = Law::read(&program.file("law")).expect("the law");
-        let mut target = program.open();
-        let mut kept: HashMap<Vec<(CodeId, i32)>, u64> = HashMap::new();
-        let mut judged = sample_and_judge(&python.label, &mut target, &law, &mut kept, samples);
-        if judged.impossible > 0 {
-            let more = samples * 9;
-            let second = sample_and_judge(&python.label, &mut target, &law, &mut kept, more);
-            judged.good += second.good;
-            judged.rejected += second.rejected;
-            judged.impossible = second.impossible;
-        }
-        let Judged {
-            good,
-            rejected,
-            impossible,
-        } = judged;
-        println!(
-            "{}: {good} good, {rejected} rejected, {} different stacks, {impossible} impossible",
-            python.label,
-            kept.len()
-        );
-        assert!(kept.len() > 20, "{}: saw too little", python.label);
-        assert!(
-            impossible * 100_000 <= good,
-            "{}: {impossible} impossible stacks in {good}",
-            python.label
-        );
-        assert!(
-            rejected * 1000 <= good * 2,
-            "{}: {rejected} of {good} rejected",
-            python.label
-        );
-    }
-}
-
-struct Judged {
-    good: u64,
-    rejected: u64,
-    /// Of all that were ever kept.
-    impossible: u64,
-}
-
-fn sample_and_judge(
-    label: &str,
-    target: &mut Target,
-    law: &Law,
-    kept: &mut HashMap<Vec<(CodeId, i32)>, u64>,
-    samples: u64,
-) -> Judged {
-    let mut cursors: Vec<ThreadCursor> = Vec::new();
-    let mut out = StackSnapshot::default();
-    let (mut good, mut rejected) = (0, 0);
-    let end = Instant::now() + Duration::from_secs(60);
-    // On a busy machine the program may hardly run: then look for longer.
-    let mut turn = 0;
-    while turn < samples || (kept.len() <= 20 && Instant::now() < end) {
-        turn += 1;
-        if turn % 5000 == 1 {
-            cursors = target
-                .threads()
-                .expect("threads")
-                .iter()
-                .map(ThreadCursor::new)
-                .collect();
-        }
-        let index = turn as usize % cursors.len();
-        match target.sample(&mut cursors[index], &mut out) {
-            Ok(()) => {
-                good += 1;
-                let key = out.frames.iter().map(|frame| (frame.code, frame.offset));
-                *kept.entry(key.collect()).or_default() += 1;
-            }
-            Err(Reject::Gone) => {}
-            Err(_) => rejected += 1,
-        }
-    }
-    let mut impossible = 0;
-    for (frames, count) in kept.iter() {
-        let places: Vec<Place> = frames
-            .iter()
-            .map(|(code, offset)| {
-                let code = target.resolve(*code).expect("code");
-                Place {
-                    function: code.qualified_name.clone(),
-                    file: code.filename.clone(),
-                    line: code.line(*offset),
-                }
-            })
-            .collect();
-        if let Err(why) = law.check(&places) {
-            impossible += count;
-            eprintln!("{label}: ×{count} {why}: {places:?}");
-        }
-    }
-    Judged {
-        good,
-        rejected,
-        impossible,
-    }
-}
-
-#[test]
-fn every_stack_is_possible() {
-    obeys_the_law(&[], 60_000);
-}
-
-#[test]
-fn every_stack_of_switching_threads_is_possible() {
-    obeys_the_law(&["threads", "chains", "generators", "callbacks"], 30_000);
-}
 
 #[test]
 fn the_whole_stack_is_read_with_names_and_lines() {
@@ -475,123 +352,6 @@ fn subinterpreters_are_read_too() {
     }
 }
 
-const TASKS: &str = "
-import asyncio
-def spin():
-    print('ready', flush=True)
-    while True:
-        pass
-async def working():
-    spin()
-async def main():
-    await asyncio.gather(asyncio.create_task(working(), name='the work'))
-asyncio.run(main())
-";
-
-#[test]
-fn the_running_asyncio_task_is_named() {
-    for python in all() {
-        let program = python.run("tasks.py", TASKS, &[]).ready();
-        let mut target = program.open();
-        let threads = target.threads().expect("threads");
-        let mut cursor = ThreadCursor::new(&threads[0]);
-        let mut out = StackSnapshot::default();
-        let mut named = 0;
-        for _ in 0..200 {
-            target.sample(&mut cursor, &mut out).expect("a stack");
-            // A look that was interrupted proves nothing.
-            let Some(task) = out.task else { continue };
-            let info = target.task(task).expect("its name");
-            assert_eq!(info.name, "the work", "{}", python.label);
-            assert_eq!(info.coroutine, "working", "{}", python.label);
-            named += 1;
-        }
-        assert!(named > 100, "{}: named {named} of 200", python.label);
-        assert_eq!(target.task(TaskKey(u32::MAX)), None);
-    }
-}
-
-/// The task that a stack of `tasks.py` belongs to.
-fn task_of(lines: &[String]) -> Option<&str> {
-    let name = lines
-        .iter()
-        .filter_map(|line| line.split(':').next())
-        .find(|name| name.starts_with("in_"))?;
-    name.split("__").next()
-}
-
-#[test]
-fn no_task_is_given_anothers_name() {
-    for python in all() {
-        let program = python.start("tasks.py", &["churn"]).ready();
-        let mut target = program.open();
-        let mut cursors: Vec<ThreadCursor> = Vec::new();
-        let mut out = StackSnapshot::default();
-        let (mut inside, mut named, mut eager) = (0, 0, 0);
-        let mut wrong: HashMap<(String, String), u32> = HashMap::new();
-        for turn in 0..40_000 {
-            if turn % 5000 == 0 {
-                let threads = target.threads().expect("threads");
-                cursors = threads.iter().map(ThreadCursor::new).collect();
-            }
-            let index = turn % cursors.len();
-            if target.sample(&mut cursors[index], &mut out).is_err() {
-                continue;
-            }
-            let lines = words(&target, &out);
-            let truth = task_of(&lines);
-            inside += u32::from(truth.is_some());
-            let Some(task) = out.task else { continue };
-            let name = &target.task(task).expect("its name").name;
-            match truth {
-                Some(truth) if truth == name => named += 1,
-                // It has no other name yet.
-                Some(truth) if truth.starts_with("in_eager") && name.starts_with("Task-") => {
-                    named += 1;
-                    eager += 1;
-                }
-                Some(truth) => {
-                    let pair = (truth.to_owned(), format!("{name} {lines:?}"));
-                    *wrong.entry(pair).or_default() += 1;
-                }
-                None => {}
-            }
-        }
-        println!(
-            "{}: {named} of {inside} named, {eager} of them by number; {:?}",
-            python.label,
-            target.counters()
-        );
-        assert!(wrong.is_empty(), "{}: {wrong:?}", python.label);
-        assert!(inside > 2000, "{}: saw {inside} only", python.label);
-        assert!(
-            f64::from(named) > 0.3 * f64::from(inside),
-            "{}: {named} of {inside} named",
-            python.label
-        );
-    }
-}
-
-const NEW_CODE: &str = "
-import itertools
-def made(number):
-    text = '\\n' * (number % 1000)
-    text += f'def f{number}():\\n    for _ in range(400):\\n        pass\\n'
-    text += f'def g{number}():\\n    f{number}()\\n'
-    space = {}
-    exec(compile(text, f'<{number}>', 'exec'), space)
-    return space[f'g{number}']
-print('ready', flush=True)
-keep = []
-for number in itertools.count():
-    function = made(number)
-    function()
-    # So that not every one takes the place of the one before.
-    keep.append(function)
-    if len(keep) > 50 + number % 50:
-        keep.clear()
-";
-
 #[test]
 fn a_program_that_makes_ever_more_functions_is_read_with_bounded_memory() {
     const MOST: usize = 200;
@@ -756,3 +516,23 @@ fn a_stopped_thread_gives_its_stack_and_runs_on() {
         }
     }
 }
+
+const NEW_CODE: &str = "
+import itertools
+def made(number):
+    text = '\\n' * (number % 1000)
+    text += f'def f{number}():\\n    for _ in range(400):\\n        pass\\n'
+    text += f'def g{number}():\\n    f{number}()\\n'
+    space = {}
+    exec(compile(text, f'<{number}>', 'exec'), space)
+    return space[f'g{number}']
+print('ready', flush=True)
+keep = []
+for number in itertools.count():
+    function = made(number)
+    function()
+    # So that not every one takes the place of the one before.
+    keep.append(function)
+    if len(keep) > 50 + number % 50:
+        keep.clear()
+";
