@@ -305,7 +305,12 @@ impl Analyzer {
             .flatten()
             .map(|p| size_of_val(&p[..]))
             .sum();
-        trees + marks + sums + counters + self.lines.get().map_or(0, LineIndex::bytes)
+        trees
+            + marks
+            + sums
+            + self.zones.bytes()
+            + counters
+            + self.lines.get().map_or(0, LineIndex::bytes)
     }
 }
 

@@ -51,8 +51,6 @@ pub struct FrameFigures {
     pub histogram: Histogram,
     /// The longest ones, longest first.
     pub worst: Vec<Frame>,
-    /// The frames over time: of each pixel the longest.
-    pub track: Vec<Frame>,
 }
 
 impl FrameFigures {
@@ -114,24 +112,39 @@ impl Analyzer {
     }
 
     /// Figures of the frames that begin in the filter's range, by process and name; `worst` of
-    /// the longest each, and a track of about `px` of them.
+    /// the longest each.
     ///
     /// # Errors
     /// When the recording cannot be read.
-    pub fn frames(
-        &self,
-        filter: &Filter,
-        worst: usize,
-        px: u32,
-    ) -> Result<Vec<FrameFigures>, AnalyzeError> {
+    pub fn frames(&self, filter: &Filter, worst: usize) -> Result<Vec<FrameFigures>, AnalyzeError> {
+        let sets = self.frame_sets()?;
+        let shown = |set: &&FrameSet| self.shows_process(filter, set.process);
+        Ok(sets
+            .iter()
+            .filter(shown)
+            .map(|set| figures(set, filter.range, worst))
+            .filter(|figures| figures.count > 0)
+            .collect())
+    }
+
+    /// The frames over time, by process and name: those that touch the filter's range; of those
+    /// that begin on one of `px` pixels the longest.
+    ///
+    /// # Errors
+    /// When the recording cannot be read.
+    pub fn frame_tracks(&self, filter: &Filter, px: u32) -> Result<Vec<FrameSet>, AnalyzeError> {
         let range = filter.range.unwrap_or(self.source().range());
         let sets = self.frame_sets()?;
         let shown = |set: &&FrameSet| self.shows_process(filter, set.process);
         Ok(sets
             .iter()
             .filter(shown)
-            .map(|set| figures(set, filter.range, range, worst, px))
-            .filter(|figures| figures.count > 0)
+            .map(|set| FrameSet {
+                process: set.process,
+                name: set.name.clone(),
+                frames: track(&set.frames, range, px),
+            })
+            .filter(|set| !set.frames.is_empty())
             .collect())
     }
 
@@ -147,13 +160,7 @@ impl Analyzer {
     }
 }
 
-fn figures(
-    set: &FrameSet,
-    only: Option<TimeRange>,
-    range: TimeRange,
-    worst: usize,
-    px: u32,
-) -> FrameFigures {
+fn figures(set: &FrameSet, only: Option<TimeRange>, worst: usize) -> FrameFigures {
     let inside = |frame: &&Frame| only.is_none_or(|range| range.contains(frame.start));
     let frames = || set.frames.iter().filter(inside);
     let mut digest = Digest::default();
@@ -181,7 +188,6 @@ fn figures(
         percentiles: digest.percentiles(),
         histogram: histogram.finish(),
         worst: longest,
-        track: track(&set.frames, range, px),
     }
 }
 

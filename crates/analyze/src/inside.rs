@@ -69,6 +69,12 @@ impl Stretches {
         self
     }
 
+    /// Memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let stretches: usize = self.by_thread.iter().map(Vec::len).sum();
+        stretches * size_of::<(u64, u64)>()
+    }
+
     /// From the start of the first to the end of the last; `None` where there are none.
     pub(crate) fn hull(&self) -> Option<TimeRange> {
         self.hull

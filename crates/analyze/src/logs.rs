@@ -5,6 +5,9 @@ use sondage_model::{LogRow, TimeRange};
 use crate::zones::ZoneScope;
 use crate::{AnalyzeError, Analyzer, Empty, Filter, Search};
 
+/// Lines that are kept at most, instead of being read for each picture.
+const MOST_KEPT: usize = 1 << 16;
+
 /// Which log lines are wanted.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct LogQuery {
@@ -57,9 +60,7 @@ impl Analyzer {
         let count = found.len();
         let empty = match (count, total) {
             (1.., _) => None,
-            (0, 0) if filter.range.is_none() && self.source().logs(TimeRange::ALL)?.is_empty() => {
-                Some(Empty::NoLogs)
-            }
+            (0, 0) if self.log_count()? == 0 => Some(Empty::NoLogs),
             (0, 0) => Some(Empty::LogsOfRange),
             _ => Some(match &query.only {
                 Some(search) => Empty::Search {
@@ -108,8 +109,34 @@ impl Analyzer {
 
     fn logs_of(&self, filter: &Filter) -> Result<Vec<LogRow>, AnalyzeError> {
         let scope = ZoneScope::new(self.source(), filter);
-        let mut rows = self.source().logs(scope.range.unwrap_or(TimeRange::ALL))?;
-        rows.retain(|row| scope.takes_thread(row.thread));
+        let range = scope.range.unwrap_or(TimeRange::ALL);
+        let wanted = |row: &&LogRow| range.contains(row.time) && scope.takes_thread(row.thread);
+        if let Some(kept) = self.kept_logs()? {
+            return Ok(kept.iter().filter(wanted).cloned().collect());
+        }
+        let mut rows = self.source().logs(range)?;
+        rows.retain(|row| wanted(&row));
         Ok(rows)
+    }
+
+    fn kept_logs(&self) -> Result<Option<&[LogRow]>, AnalyzeError> {
+        let slot = &self.zone_index().logs;
+        if let Some(kept) = slot.get() {
+            return Ok(kept.as_deref());
+        }
+        let rows = self.source().logs(TimeRange::ALL)?;
+        let kept = (rows.len() <= MOST_KEPT).then_some(rows);
+        Ok(slot.get_or_init(|| kept).as_deref())
+    }
+
+    /// Number of log lines in the recording.
+    ///
+    /// # Errors
+    /// When the recording cannot be read.
+    pub fn log_count(&self) -> Result<usize, AnalyzeError> {
+        match self.kept_logs()? {
+            Some(kept) => Ok(kept.len()),
+            None => Ok(self.source().logs(TimeRange::ALL)?.len()),
+        }
     }
 }

@@ -81,7 +81,7 @@ impl Analyzer {
                 .collect(),
             site_count: table.row_count,
             zone_count: table.zone_count,
-            frames: self.frames(filter, limit, 1)?,
+            frames: self.frames(filter, limit)?,
             locks,
             log_count: logs.count,
             probes: self.probe_cost()?,

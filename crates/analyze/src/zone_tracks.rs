@@ -10,6 +10,11 @@ use crate::{AnalyzeError, Analyzer, Filter};
 
 /// Zones that are read one by one for a picture at most, where there are tiles instead.
 const MOST_ROWS: u64 = 1 << 17;
+/// Pixels that a tile may be wide.
+// PERF: tiles are stored in widths 16 apart. With tiles of at most two pixels, a picture of 1200
+// pixels took up to 100,000 of them and 32 ms of CPU time (p99 of `latency REC tracks`, crates/serve,
+// on 10 million zones of its example `talk`); with four, at most 48,000 and 11 ms. 2-core VM.
+const WIDEST_TILE: u64 = 4;
 /// Pieces in one answer at most: more than a screen can show apart.
 pub const MAX_ZONE_PIECES: usize = 12_000;
 
@@ -64,7 +69,7 @@ impl Analyzer {
     /// Rows of depth `most_depth` and more are left out.
     ///
     /// Close up every zone that is a pixel wide is there by itself. From afar tiles are used, in
-    /// which a zone longer than two pixels still has its own piece.
+    /// which a zone longer than a few pixels still has its own piece.
     ///
     /// # Errors
     /// When the recording cannot be read.
@@ -84,7 +89,7 @@ impl Analyzer {
         let tile = widths
             .iter()
             .rev()
-            .find(|tile| tile.0 <= 2 * width.0)
+            .find(|tile| tile.0 <= WIDEST_TILE * width.0)
             .or(widths.first());
         let tile = tile.filter(|_| self.zones_in(&blocks) > MOST_ROWS);
         let mut rows: FxHashMap<Row, Vec<ZonePiece>> = FxHashMap::default();

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use sondage_model::{
-    BlockSpan, FileId, SiteId, Source, SourceError, StringId, ThreadId, TimeRange, ZoneColumns,
-    ZoneRow,
+    BlockSpan, FileId, LogRow, SiteId, Source, SourceError, StringId, ThreadId, TimeRange, WaitRow,
+    ZoneColumns, ZoneRow,
 };
 
 use crate::frames::FrameSet;
@@ -66,6 +66,10 @@ pub(crate) struct ZoneIndex {
     pub(crate) lanes: OnceLock<Vec<ZoneLane>>,
     pub(crate) frames: OnceLock<Arc<[FrameSet]>>,
     pub(crate) stretches: Mutex<Option<(Inside, Arc<Stretches>)>>,
+    /// All waits for locks by thread and start; `None` inside when they are too many to keep.
+    pub(crate) waits: OnceLock<Option<Vec<WaitRow>>>,
+    /// All log lines in order; `None` inside when they are too many to keep.
+    pub(crate) logs: OnceLock<Option<Vec<LogRow>>>,
 }
 
 impl ZoneIndex {
@@ -79,6 +83,27 @@ impl ZoneIndex {
             firsts: firsts.collect(),
             ..ZoneIndex::default()
         }
+    }
+
+    /// Memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let frames = self.frames.get().map_or(0, |sets| {
+            let frames: usize = sets.iter().map(|set| set.frames.len()).sum();
+            frames * size_of::<crate::Frame>()
+        });
+        let waits = self.waits.get().and_then(Option::as_ref);
+        let logs = self.logs.get().and_then(Option::as_ref);
+        let stretches = self.stretches.lock();
+        let stretches = stretches.unwrap_or_else(std::sync::PoisonError::into_inner);
+        frames
+            + waits.map_or(0, |waits| size_of_val(&waits[..]))
+            + logs.map_or(0, |logs| {
+                let texts: usize = logs.iter().map(|row| row.text.len()).sum();
+                texts + size_of_val(&logs[..])
+            })
+            + stretches
+                .as_ref()
+                .map_or(0, |(_, stretches)| stretches.bytes())
     }
 
     pub(crate) fn id(&self, block: usize, index: usize) -> ZoneId {

@@ -487,7 +487,7 @@ fn frames_locks_logs_and_the_cost_of_probes() {
     }
     let analyzer = analyzer(recording);
     let all = Filter::default();
-    let frames = analyzer.frames(&all, 2, 100).expect("readable");
+    let frames = analyzer.frames(&all, 2).expect("readable");
     let seen: Vec<_> = frames
         .iter()
         .map(|f| {
@@ -506,6 +506,13 @@ fn frames_locks_logs_and_the_cost_of_probes() {
         [("", 3, 30, 10, vec![30, 10]), ("load", 1, 29, 29, vec![29])]
     );
     assert!((frames[0].per_second() - 60.0).abs() < 1e-9);
+    let tracks = analyzer.frame_tracks(&all, 2).expect("readable");
+    let numbers: Vec<Vec<u64>> = tracks
+        .iter()
+        .map(|set| set.frames.iter().map(|frame| frame.number).collect())
+        .collect();
+    // Of the two that begin on the first pixel only the longer one is drawn.
+    assert_eq!(numbers, [vec![1, 2], vec![0]]);
     let locks = analyzer.locks(&all).expect("readable");
     let figures = &locks[0];
     assert_eq!(

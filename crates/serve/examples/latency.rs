@@ -3,7 +3,11 @@
 //! ```text
 //! cargo run --release -p sondage-recording --example synth -- /tmp/10m.sondage rows=10000000
 //! cargo run --release -p sondage-serve --example latency -- /tmp/10m.sondage
+//! cargo run --release -p sondage-serve --example talk -- /tmp/talk.sondage zones=10000000
+//! cargo run --release -p sondage-serve --example latency -- /tmp/talk.sondage
 //! ```
+//!
+//! `latency REC CALL` asks only the questions of pan and zoom whose name has `CALL` in it.
 //!
 //! Prints the time to the first answers, p50, p99 and the longest of random pan and zoom
 //! questions by call, and the resident memory of the process (client included). Beside each time
@@ -23,11 +27,15 @@ const QUESTIONS: usize = 400;
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failure> {
-    let path = std::env::args_os().nth(1).ok_or("usage: latency REC")?;
+    let path = std::env::args_os()
+        .nth(1)
+        .ok_or("usage: latency REC [CALL]")?;
+    let only = std::env::args().nth(2).unwrap_or_default();
     sondage_serve::keep_memory_small();
     let start = Instant::now();
     let recording = sondage_serve::open(path.as_ref())?;
     let range = recording.source().range();
+    let zones = recording.analyzer().zone_count();
     let server = Server::bind(vec![recording], Options::default())?;
     let url = server.url();
     let ready = start.elapsed();
@@ -42,16 +50,34 @@ fn main() -> Result<(), Failure> {
     for (what, path) in [
         ("meta", "api/meta"),
         ("whole timeline", "api/timeline?px=1200"),
+        ("whole tracks", "api/tracks?px=1200"),
         ("whole flame graph", "api/flame?px=1200"),
         ("whole functions", "api/functions"),
         ("whole report", "api/report"),
     ] {
-        let (took, bytes) = client.time(path)?;
-        println!(
-            "{what:<19} {}   {bytes} bytes, {} since the start",
-            millis(took),
-            millis(start.elapsed())
-        );
+        first(&mut client, start, what, path)?;
+    }
+    if zones > 0 {
+        println!("zones               {zones}");
+        for (what, path) in [
+            ("table of zones", "api/zones"),
+            ("with percentiles", "api/zones?percentiles=1"),
+            ("one place", "api/site?site=4"),
+            ("its longest", "api/instances?site=4&limit=100"),
+            (
+                "a zone in the middle",
+                &format!("api/zone?zone={}", zones / 2),
+            ),
+            (
+                "samples in a zone",
+                &format!("api/flame?zone={}", zones / 2),
+            ),
+            ("samples in a place", "api/flame?site=2"),
+            ("frames", "api/frames"),
+            ("locks", "api/locks"),
+        ] {
+            first(&mut client, start, what, path)?;
+        }
     }
     println!("resident            {} MiB", resident_mib());
     // The same questions each time: a small generator with a fixed seed.
@@ -59,10 +85,14 @@ fn main() -> Result<(), Failure> {
     let mut all = Vec::new();
     for (what, call) in [
         ("timeline", "api/timeline?px=1200"),
+        ("tracks", "api/tracks?px=1200"),
         ("flame", "api/flame?px=1200"),
         ("flame by time", "api/flame?px=1200&order=time"),
         ("functions", "api/functions?limit=100"),
     ] {
+        if !what.contains(&only) {
+            continue;
+        }
         let mut times = Vec::new();
         for _ in 0..QUESTIONS {
             let (from, to) = random.range(range.start.0, range.end.0);
@@ -78,6 +108,17 @@ fn main() -> Result<(), Failure> {
     drop(client);
     let _ = stop.send(());
     thread.join().map_err(|_| "the server failed")??;
+    Ok(())
+}
+
+/// Asks once and says how long it took.
+fn first(client: &mut Client, start: Instant, what: &str, path: &str) -> Result<(), Failure> {
+    let (took, bytes) = client.time(path)?;
+    println!(
+        "{what:<20} {}   {bytes} bytes, {} since the start",
+        millis(took),
+        millis(start.elapsed())
+    );
     Ok(())
 }
 

@@ -85,7 +85,7 @@ fn what_the_program_said_is_answered_as_stored() {
         ("zone", "api/zone?zone=2"),
         ("zone_at", "api/zone?threads=0&depth=1&at=13000000"),
         ("trace", "api/trace?zone=2"),
-        ("frames", "api/frames?px=100"),
+        ("frames", "api/frames"),
         ("logs", "api/logs?match=script&level=3"),
         ("locks", "api/locks"),
         ("functions_in_zone", "api/functions?zone=0"),

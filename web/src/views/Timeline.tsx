@@ -1,7 +1,7 @@
 /** Processes and threads over time: always in sight, and where a time range is chosen. */
 import { createEffect, createMemo, createSignal, For, onCleanup, onMount, Show, type JSX } from "solid-js";
 import { STATE_NAMES } from "../api/types.ts";
-import { duration, percent } from "../layout/format.ts";
+import { count, duration, percent } from "../layout/format.ts";
 import { laneMoment, tracksOf } from "../layout/lanes.ts";
 import { toggled, toggledState } from "../state/view-state.ts";
 import { STATE_LABELS, useApp, type MenuItem } from "./app.ts";
@@ -10,6 +10,8 @@ import { Axis, Minimap } from "./Minimap.tsx";
 import { Failed, StateSwatch } from "./parts.tsx";
 import { createTimeline, type TimelineState } from "./timeline-state.ts";
 import { TimelineLanes } from "./TimelineLanes.tsx";
+import { tracksOfNow } from "./zone-paint.ts";
+import { chooseZone } from "./zone-state.ts";
 
 export function TimelinePanel(props: { height: number; lanesHeight: (height: number) => void }): JSX.Element {
   const app = useApp();
@@ -286,6 +288,71 @@ function LaneTable(props: { timeline: TimelineState }): JSX.Element {
           </For>
         </tbody>
       </table>
+      <SaidTable timeline={props.timeline} />
     </div>
+  );
+}
+
+/** How many zones the table lists, those with the most time first. */
+const MOST_ZONES = 100;
+
+/** The zones, waits and log lines in sight as a table. */
+function SaidTable(props: { timeline: TimelineState }): JSX.Element {
+  const app = useApp();
+  const tracks = () =>
+    tracksOfNow({
+      tracks: props.timeline.trackDetail.data(),
+      trackOverview: props.timeline.trackOverview.data(),
+      window: props.timeline.window(),
+    });
+  const rows = createMemo(() => {
+    const now = tracks();
+    if (!now) return [];
+    const { from, to } = props.timeline.window();
+    const { zones } = now;
+    return zones.start
+      .map((_, at) => at)
+      .filter((at) => zones.end[at] >= from && zones.start[at] < to)
+      .sort((a, b) => zones.busy[b] - zones.busy[a])
+      .slice(0, MOST_ZONES)
+      .map((at) => ({ at, site: now.sites[zones.site[at]], tracks: now }));
+  });
+  return (
+    <Show when={rows().length > 0}>
+      <table>
+        <caption class="hidden-table">Zones in the time in sight, those with the most time first</caption>
+        <thead>
+          <tr>
+            <th>Zone</th>
+            <th>Thread</th>
+            <th class="num">Zones</th>
+            <th class="num">Begins</th>
+            <th class="num">Time</th>
+          </tr>
+        </thead>
+        <tbody>
+          <For each={rows()}>
+            {({ at, site, tracks: now }) => (
+              <tr>
+                <td>
+                  <button
+                    class="button quiet"
+                    onClick={() => {
+                      chooseZone(app, now, at, (now.zones.start[at] + now.zones.end[at]) / 2);
+                    }}
+                  >
+                    {site.label}
+                  </button>
+                </td>
+                <td>{app.thread(now.zones.thread[at])?.name}</td>
+                <td class="num">{count(now.zones.count[at])}</td>
+                <td class="num">{duration(now.zones.start[at])}</td>
+                <td class="num">{duration(now.zones.busy[at])}</td>
+              </tr>
+            )}
+          </For>
+        </tbody>
+      </table>
+    </Show>
   );
 }

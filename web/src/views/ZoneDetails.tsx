@@ -122,15 +122,18 @@ export function ZoneDetails(): JSX.Element {
               {site().function === "" ? "" : `${site().function}, `}
               {place(site().short, site().line)}
             </div>
+            <h3 class="first">Samples that count</h3>
             <Segment
               label="Samples that count in every view"
               value={view().inside}
               options={[
-                ["", "All samples", "Every view counts all samples"],
+                ["", "All", "Every view counts all samples"],
                 ...(view().zone === null
                   ? []
-                  : [["zone", "In this one", "Only samples inside this zone (E)"] as const]),
-                ["site", "In every one", `Only samples inside every ${site().label} (E)`],
+                  : [
+                      ["zone", "In this one", "Every view counts only samples inside this zone (E)"] as const,
+                    ]),
+                ["site", "In every one", `Every view counts only samples inside every ${site().label} (E)`],
               ]}
               choose={(inside) => {
                 store.change({ inside });

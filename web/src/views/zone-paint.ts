@@ -91,7 +91,7 @@ export function paintZones(surface: Surface, lane: ThreadLane, y: number, now: S
   for (const { x, y: top, w, strong } of outlines)
     surface.outline(
       { x, y: top, w: Math.max(w, 2), h: ZONE_ROW - 1 },
-      strong ? now.colours.css.text : now.colours.css.muted,
+      strong ? now.colours.css.text : `${now.colours.css.muted}77`,
       strong ? 2 : 1,
     );
 }
@@ -165,7 +165,9 @@ export function paintFrames(
     const colour = colours[frameKind(set.duration[i], usual)];
     if (!rects.push(x0, y + 2, width, lane.height - 5, palette.number(colour))) break;
     if (width > 40) {
-      const text = fitted(widths, `${String(set.number[i])}: ${duration(set.duration[i])}`, width - 6);
+      const length = duration(set.duration[i]);
+      const whole = `${String(set.number[i])}: ${length}`;
+      const text = fitted(widths, whole, width - 6) === whole ? whole : fitted(widths, length, width - 6);
       if (text !== "")
         labels.push({
           x: Math.max(x0, 0) + 3,

@@ -291,6 +291,161 @@ const journeys = {
   },
 };
 
+/** Of a program that says what it does: `talk` of crates/serve/examples records one. */
+const zoneJourneys = {
+  async "a clicked zone tells about itself, its neighbours and all of its place"(page) {
+    const { zones } = await api(page, "tracks?px=1200");
+    // The widest zone that is one by itself, under the first thread's states.
+    const widths = zones.end.map((end, i) => (zones.zone[i] >= 0 ? end - zones.start[i] : 0));
+    const at = widths.indexOf(Math.max(...widths));
+    const card = await api(page, `zone?zone=${zones.zone[at]}`);
+    const margin = card.zone.duration * 2;
+    const from = Math.max(0, card.zone.start - margin);
+    const view = await open(`#v1?window=${from}-${card.zone.start + card.zone.duration + margin}`);
+    const lanes = await view.locator(".lane-canvases").boundingBox();
+    const share =
+      (card.zone.start + card.zone.duration / 2 - from) /
+      (card.zone.duration + margin + card.zone.start - from);
+    const x = lanes.x + lanes.width * share;
+    const clicked = async () => {
+      for (let y = lanes.y + 60; y < lanes.y + lanes.height; y += 5) {
+        await view.mouse.move(x, y);
+        const tip = await view
+          .locator("[role=tooltip], .tooltip")
+          .first()
+          .innerText()
+          .catch(() => "");
+        if (!tip.includes("all about it") || !tip.startsWith(card.site.label)) continue;
+        await view.mouse.click(x, y);
+        return true;
+      }
+      return false;
+    };
+    assert.ok(await clicked(), "the zone is found under the pointer");
+    await settled(view);
+    assert.match(await hash(view), /zone=\d+&site=\d+/);
+    const details = view.locator(".zone-details");
+    assert.match(await details.innerText(), new RegExp(escaped(card.site.label)));
+    const statistics = await api(view, `site?site=${card.zone.site}`);
+    assert.match(
+      await details.innerText(),
+      new RegExp(`${statistics.figures.count.toLocaleString("en")} zone`),
+    );
+    const before = await hash(view);
+    await view.keyboard.press(card.after === null ? "[" : "]");
+    await settled(view);
+    assert.notEqual(await hash(view), before);
+    // A bar of the histogram leads to a zone of its duration.
+    const bar = details.locator(".bar-column:not([disabled])").last();
+    await bar.click();
+    await settled(view);
+    const [, zone] = /zone=(\d+)/.exec(await hash(view));
+    const there = await api(view, `zone?zone=${zone}`);
+    const last = statistics.histogram.count.findLastIndex((count) => count > 0);
+    assert.ok(there.zone.duration >= statistics.histogram.from[last]);
+    await view.context().close();
+  },
+
+  async "samples inside a zone are those of every view"(page) {
+    const { sites } = await api(page, "zones?sort=self&limit=50");
+    let site = null;
+    for (const one of sites) {
+      const inside = await api(page, `search?q=.&site=${one.site}`);
+      if (inside.total > 0) {
+        site = one;
+        break;
+      }
+    }
+    assert.ok(site, "some zone has samples inside");
+    const view = await open(`#v1?site=${site.site}`);
+    const whole = await weight(view);
+    await view.locator(".zone-details [role=radio]", { hasText: "In every one" }).click();
+    await settled(view);
+    assert.match(await hash(view), /inside=site/);
+    assert.notEqual(await weight(view), whole);
+    assert.match(await view.locator(".chip").innerText(), new RegExp(escaped(site.label)));
+    for (const tab of ["Functions", "Call tree", "Flame graph"]) {
+      await view.locator("[role=tab]", { hasText: tab }).click();
+      await settled(view);
+    }
+    await view.keyboard.press("4");
+    await settled(view);
+    const table = await api(view, `functions?site=${site.site}`);
+    assert.match(await view.locator(".row .name").first().innerText(), new RegExp(escaped(table.label[0])));
+    await view.keyboard.press("e");
+    await settled(view);
+    assert.doesNotMatch(await hash(view), /inside=/);
+    await view.context().close();
+  },
+
+  async "zones are listed, sorted and searched by the keyboard"(page) {
+    await page.keyboard.press("6");
+    await settled(page);
+    const table = await api(page, "zones");
+    const rows = page.locator(".table .row .name");
+    assert.equal(await rows.count(), table.rows);
+    assert.equal((await rows.first().innerText()).trim(), table.sites[0].label);
+    await page.locator("[role=columnheader] button", { hasText: "Count" }).click();
+    await settled(page);
+    const byCount = await api(page, "zones?sort=count");
+    assert.equal((await rows.first().innerText()).trim(), byCount.sites[0].label);
+    await page.locator(".table .body").focus();
+    await page.keyboard.press("End");
+    await settled(page);
+    assert.match(await hash(page), new RegExp(`site=${byCount.sites.at(-1).site}(&|$)`));
+    await page.keyboard.press("/");
+    await page.keyboard.type(`^${escaped(byCount.sites[0].label)}`);
+    await settled(page);
+    await page.waitForTimeout(300);
+    assert.match(await page.locator("#search-found").innerText(), /zone/);
+    assert.ok((await rows.count()) < table.rows);
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("t");
+    await settled(page);
+    assert.ok((await page.locator(".timeline table").last().locator("tbody tr").count()) > 0);
+  },
+
+  async "frames, locks and log lines have their tables"(page) {
+    const program = (await api(page, "meta")).recordings[0].program;
+    await page.locator("[role=tab]", { hasText: "Log" }).click();
+    await settled(page);
+    const logs = await api(page, "logs");
+    if (program.logs === 0) assert.match(await page.locator(".empty").innerText(), /profiler\.message/);
+    else
+      assert.match(
+        await page.locator(".row").first().innerText(),
+        new RegExp(escaped(logs.text[0].slice(0, 20))),
+      );
+    await page.locator("[role=tab]", { hasText: "Zones" }).click();
+    for (const [name, there] of [
+      ["Frames", program.frames > 0],
+      ["Locks", program.locks > 0],
+    ]) {
+      await page.locator(".segment [role=radio]", { hasText: name }).click();
+      await settled(page);
+      assert.equal((await page.locator(".card").count()) > 0, there);
+      assert.equal((await page.locator(".empty").count()) > 0, !there);
+    }
+  },
+};
+
+/** Of a program that says nothing. */
+const silentJourneys = {
+  async "a program without zones is told how to have some"(page) {
+    await page.keyboard.press("6");
+    await settled(page);
+    assert.match(await page.locator(".empty").innerText(), /profiler\.span\(/);
+    await page.keyboard.press("7");
+    await settled(page);
+    assert.match(await page.locator(".empty").innerText(), /profiler\.message/);
+  },
+};
+
+const first = await open();
+const speaks = (await api(first, "meta")).recordings[0].program.zones > 0;
+await first.context().close();
+Object.assign(journeys, speaks ? zoneJourneys : silentJourneys);
+
 let failed = 0;
 for (const [name, journey] of Object.entries(journeys)) {
   const page = await open();

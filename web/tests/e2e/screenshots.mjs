@@ -24,12 +24,17 @@ async function interesting() {
     const meta = await get("meta");
     const table = await get("functions?limit=200");
     const { start, end } = meta.recordings[0].range;
+    const zones = await get("zones?sort=max&limit=1");
+    const site = zones.sites[0]?.site ?? null;
+    const zone = site === null ? null : (await get(`instances?site=${site}&limit=1`)).zones[0];
     const own = table.own.findIndex((one) => one);
     const deep = await get("functions?sort=total&limit=200");
     const middle = deep.function.findIndex((id, i) => deep.own[i] && deep.totalWeight[i] < deep.total * 0.6);
     return {
       start,
       end,
+      site,
+      zone,
       hot: table.function[Math.max(own, 0)],
       label: table.label[Math.max(own, 0)],
       middle: deep.function[Math.max(middle, 0)],
@@ -39,8 +44,12 @@ async function interesting() {
   return found;
 }
 
-const { start, end, hot, middle, label } = await interesting();
+const { start, end, hot, middle, label, site, zone } = await interesting();
 const at = (share) => Math.round(start + (end - start) * share);
+const near = (zone, times) =>
+  [zone.start - zone.duration * times, zone.start + zone.duration * (times + 1)]
+    .map((time) => Math.round(Math.min(Math.max(time, start), end)))
+    .join("-");
 const pictures = [
   { name: "flame", hash: "" },
   { name: "range", hash: `#v1?range=${at(0.25)}-${at(0.6)}&pick=${hot}` },
@@ -56,6 +65,19 @@ const pictures = [
     act: async (page) => page.locator("button", { hasText: "Hottest line" }).click(),
   },
   { name: "info", hash: "#v1?tab=info" },
+  // Only of a program that says what it does.
+  ...(zone
+    ? [
+        {
+          name: "zone",
+          hash: `#v1?zone=${zone.zone}&site=${site}&inside=site&window=${near(zone, 4)}`,
+        },
+        { name: "zones", hash: `#v1?tab=zones&site=${site}` },
+        { name: "frames", hash: "#v1?tab=zones&said=frames" },
+        { name: "locks", hash: "#v1?tab=zones&said=locks" },
+        { name: "log", hash: "#v1?tab=log" },
+      ]
+    : []),
   {
     name: "palette",
     hash: "",

@@ -1,10 +1,10 @@
 //! `api/meta`: what the recordings are of.
 
 use serde::Serialize;
-use sondage_analyze::{AnalyzeError, Overview, ProbeCost};
+use sondage_analyze::{Overview, ProbeCost};
 use sondage_model::{
     ClockRow, CounterKind, Dictionary, LossKind, MessageLevel, RecordingInfo, Source, ThreadId,
-    Time, TimeRange,
+    Time,
 };
 
 use crate::Recording;
@@ -202,10 +202,7 @@ fn recording_meta(index: usize, recording: &Recording) -> Result<RecordingMeta<'
                 .iter()
                 .map(|set| set.frames.len())
                 .sum(),
-            logs: source
-                .logs(TimeRange::ALL)
-                .map_err(AnalyzeError::from)?
-                .len(),
+            logs: analyzer.log_count()?,
             locks: dict.locks().len(),
             probes: analyzer.probe_cost()?.map(Probes::new),
         },

@@ -6,7 +6,7 @@ use sondage_model::LogRow;
 
 use crate::Recording;
 use crate::api::columns::column;
-use crate::api::filter::{place, px, recording, regex};
+use crate::api::filter::{place, recording, regex};
 use crate::api::params::Params;
 use crate::api::to_json;
 use crate::api::zones::HistogramJson;
@@ -78,7 +78,6 @@ pub(super) fn frames(recordings: &[Recording], params: &Params) -> Result<Vec<u8
         #[serde(flatten)]
         figures: FrameSetJson,
         histogram: HistogramJson,
-        track: FramesJson,
     }
     #[derive(Serialize)]
     struct Answer<S> {
@@ -87,12 +86,11 @@ pub(super) fn frames(recordings: &[Recording], params: &Params) -> Result<Vec<u8
     let analyzer = recording(recordings, params)?.analyzer();
     let worst = params.number("limit")?.unwrap_or(DEFAULT_WORST);
     let filter = place(analyzer.source(), params)?;
-    let sets = analyzer.frames(&filter, worst.min(MAX_WORST), px(params)?)?;
+    let sets = analyzer.frames(&filter, worst.min(MAX_WORST))?;
     to_json(&Answer {
         sets: column(&sets, |set| Set {
             figures: FrameSetJson::new(set),
             histogram: HistogramJson::new(&set.histogram),
-            track: FramesJson::new(&set.track),
         }),
     })
 }

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 use serde::Serialize;
-use sondage_analyze::{Analyzer, Frame, FrameFigures, LogMark, WaitPiece, ZoneLane, ZonePiece};
+use sondage_analyze::{Analyzer, Frame, FrameSet, LogMark, WaitPiece, ZoneLane, ZonePiece};
 use sondage_model::{LockId, SiteId};
 
 use crate::Recording;
@@ -93,7 +93,7 @@ pub(super) fn answer(recordings: &[Recording], params: &Params) -> Result<Vec<u8
     let lanes = analyzer.zone_lanes()?;
     let waits = analyzer.wait_pieces(&filter, px)?;
     let logs = analyzer.log_marks(&filter, px)?;
-    let frames = analyzer.frames(&filter, 0, px)?;
+    let frames = analyzer.frame_tracks(&filter, px)?;
     let mut sites = Sites::default();
     let site = |piece: &ZonePiece| sites.index(piece.site);
     let piece_sites: Vec<u32> = tracks.pieces.iter().map(site).collect();
@@ -166,8 +166,8 @@ fn logs_json(logs: &[LogMark]) -> impl Serialize + '_ {
     }
 }
 
-fn frame_json(set: &FrameFigures) -> impl Serialize + '_ {
-    let numbers = |of: fn(&Frame) -> u64| column(&set.track, of);
+fn frame_json(set: &FrameSet) -> impl Serialize + '_ {
+    let numbers = |of: fn(&Frame) -> u64| column(&set.frames, of);
     FrameTrack {
         process: set.process.0,
         name: &set.name,
