@@ -188,7 +188,7 @@ impl Trace<'_> {
                 kind: proto::SLICE_BEGIN,
                 track: uuid,
                 categories: vec!["zone".into()],
-                name: Some(place.name.to_owned()),
+                name: Some(on_a_line(place.name)),
                 place: (!place.file.is_empty()).then(|| proto::Place {
                     file: place.file.to_owned(),
                     function: place.function.to_owned(),
@@ -284,6 +284,11 @@ impl Trace<'_> {
     }
 }
 
+/// A name on one line: Perfetto ends a name at a zero character.
+fn on_a_line(name: &str) -> String {
+    name.replace(|c: char| c.is_control(), " ")
+}
+
 fn annotation((name, value): (String, serde_json::Value)) -> proto::Annotation {
     use serde_json::Value as Json;
     let value = match value {
@@ -354,7 +359,7 @@ impl Interner {
         self.functions.insert(function, id);
         interned.function_names.push(proto::Text {
             id,
-            text: names.name(function).as_bytes().to_vec(),
+            text: on_a_line(names.name(function)).into_bytes(),
         });
         interned.frames.push(proto::Frame {
             id,
