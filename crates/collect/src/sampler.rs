@@ -9,6 +9,7 @@ use sondage_model::{ClockRow, LossKind, LossRow, MessageLevel, MonoTime, Nanos, 
 use crate::batch::Batch;
 use crate::clock::{self, Schedule};
 use crate::life::{ImageKey, Life};
+use crate::options::Options;
 use crate::process::ProcessTrack;
 use crate::procfs::{LastPid, ProcFile, parse_last_pid};
 use crate::recorder::Recorder;
@@ -21,6 +22,8 @@ pub use programs::Programs;
 const FULL_BATCH: usize = 1 << 16;
 /// How often the kernel's figures of each process are read.
 const METRICS: u64 = 100_000_000;
+/// How often to keep house when nothing is sampled.
+const HOUSE_ONLY: u64 = 5_000_000;
 /// How often to look whether a program has called, while there is none.
 const CALLS: u64 = 20_000_000;
 /// How often the profiler's own cost is noted.
@@ -135,7 +138,7 @@ impl Sampler {
             processes.push(ProcessTrack::open(root, None, start, &mut recorder)?);
         }
         Some(Sampler {
-            schedule: Schedule::new(start, recorder.options.interval),
+            schedule: Schedule::new(start, interval_of(&recorder.options)),
             recorder,
             processes,
             pending: Vec::new(),
@@ -161,7 +164,7 @@ impl Sampler {
     /// Samples until it is told to stop or no process is left. Returns the time of its end.
     pub fn run(mut self) -> MonoTime {
         clock::wake_precisely();
-        let interval = self.recorder.options.interval;
+        let interval = interval_of(&self.recorder.options);
         while !self.should_stop() && (!self.processes.is_empty() || self.is_listening()) {
             if self.processes.is_empty() {
                 self.wait_for_calls();
@@ -171,7 +174,7 @@ impl Sampler {
             if !self.wait(due, interval) {
                 break;
             }
-            if missed > 0 {
+            if missed > 0 && self.recorder.options.samples {
                 self.note_late(missed);
             }
             self.tick();
@@ -189,7 +192,7 @@ impl Sampler {
         clock::wait_until(MonoTime(now.0 + CALLS), Nanos(CALLS));
         self.take_programs();
         // The ticks meanwhile were nobody's.
-        self.schedule = Schedule::new(clock::mono_now(), self.recorder.options.interval);
+        self.schedule = Schedule::new(clock::mono_now(), interval_of(&self.recorder.options));
         self.hand_over_if_due(clock::mono_now());
     }
 
@@ -489,5 +492,14 @@ impl Sampler {
         let _ = self.batches.send(batch);
         self.shared.finished.store(true, Ordering::Release);
         now
+    }
+}
+
+/// Time between two ticks. Without samples only house is kept.
+fn interval_of(options: &Options) -> Nanos {
+    if options.samples {
+        options.interval
+    } else {
+        Nanos(HOUSE_ONLY)
     }
 }

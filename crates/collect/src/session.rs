@@ -196,7 +196,12 @@ impl Session {
             Some(root) => Scope::One(root),
             None => Scope::Anyone,
         };
-        let mut info = machine::recording_info(options.interval);
+        let rate = if options.samples {
+            options.interval
+        } else {
+            Nanos::ZERO
+        };
+        let mut info = machine::recording_info(rate);
         info.command = about.command;
         info.labels = about.labels;
         let source_text = options.source_text;

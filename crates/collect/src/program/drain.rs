@@ -443,10 +443,9 @@ impl Drain {
         }
         source.checked_at = now;
         let life = Life::of(source.pid);
-        match &source.key {
-            Some(key) => life.has_left(key),
-            None => life == Life::Ended,
-        }
+        // Of a process whose first thread has ended, the others may live on: the descriptor knows.
+        let key = source.key.as_ref().filter(|_| life != Life::Ended);
+        key.is_some_and(|key| life.has_left(key))
     }
 
     /// Takes the last events of a process.

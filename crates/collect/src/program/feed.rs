@@ -22,7 +22,7 @@ const MOST_AHEAD: u64 = 1_000_000_000;
 const COST_EVERY: u64 = 100_000_000;
 
 /// Threads of an arena that are told apart.
-const MOST_STREAMS: usize = 1 << 16;
+const MOST_STREAMS: usize = 1 << 17;
 
 /// Names of counters that are the profiler's own: a plot of such a name gets another.
 const OWN_COUNTERS: [&str; 8] = [
@@ -68,7 +68,7 @@ pub struct Feed<'a> {
     reader: Reader<'a>,
     names: Names,
     clock: TickClock,
-    streams: FxHashMap<u32, Stream>,
+    streams: Streams,
     lost: u64,
     lost_names: u64,
     bad: u64,
@@ -82,6 +82,15 @@ impl std::fmt::Debug for ArenaView<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Arena of process {}", self.0.pid())
     }
+}
+
+/// The streams of an arena.
+#[derive(Debug, Default)]
+struct Streams {
+    /// By the number of their thread in the arena.
+    by_number: FxHashMap<u32, Stream>,
+    /// The latest number of each thread of the kernel's, which gives them out again and again.
+    numbers: FxHashMap<i32, u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -252,7 +261,7 @@ impl<'a> Feed<'a> {
             reader: Reader::new(arena),
             names: Names::default(),
             clock,
-            streams: FxHashMap::default(),
+            streams: Streams::default(),
             // What was dropped before anybody collected is not lost from the recording.
             lost: arena.lost(),
             lost_names: 0,
@@ -295,7 +304,7 @@ impl<'a> Feed<'a> {
         program.cost.probes += found.probes;
         program.cost.picos += u128::from(found.probes) * u128::from(arena.zone_cost_picos());
         for (thread, name) in self.names.take_renamed() {
-            if let Some(stream) = self.streams.get(&thread) {
+            if let Some(stream) = self.streams.by_number.get(&thread) {
                 let thread = stream.thread.0;
                 tables.add(Def::ThreadName { thread, name });
             }
@@ -335,15 +344,11 @@ impl<'a> Feed<'a> {
 }
 
 impl Turn<'_, '_> {
-    fn batch(&mut self, batch: &Batch<'_>, streams: &mut FxHashMap<u32, Stream>, bad: &mut u64) {
-        let known = streams.get(&batch.thread).copied();
+    fn batch(&mut self, batch: &Batch<'_>, streams: &mut Streams, bad: &mut u64) {
+        let known = streams.by_number.get(&batch.thread).copied();
         let stream = match known {
             Some(stream) => stream,
-            None if streams.len() < MOST_STREAMS => {
-                let stream = self.stream(batch.thread);
-                streams.insert(batch.thread, stream);
-                stream
-            }
+            None if streams.by_number.len() < MOST_STREAMS => self.stream(batch.thread, streams),
             None => {
                 *bad += 1;
                 return;
@@ -366,7 +371,7 @@ impl Turn<'_, '_> {
         }
     }
 
-    fn stream(&mut self, number: u32) -> Stream {
+    fn stream(&mut self, number: u32, streams: &mut Streams) -> Stream {
         let process = self.program.number;
         let about = self.names.thread(self.arena, number, process, self.tables);
         let given = about.given.clone();
@@ -375,8 +380,24 @@ impl Turn<'_, '_> {
             let thread = thread.0;
             self.tables.add(Def::ThreadName { thread, name });
         }
-        let stream = self.program.pairing.stream(thread);
-        Stream { stream, thread }
+        let before = match about.tid.0 {
+            0 => None,
+            tid => streams.numbers.insert(tid, number),
+        };
+        let stream = match before.and_then(|before| streams.by_number.remove(&before)) {
+            // The kernel gave the number of a thread that has ended to this one.
+            Some(ended) => {
+                let (depth, is_unknown) = (0, true);
+                self.pair(ended, 0, Item::Gap { depth, is_unknown });
+                ended
+            }
+            None => Stream {
+                stream: self.program.pairing.stream(thread),
+                thread,
+            },
+        };
+        streams.by_number.insert(number, stream);
+        stream
     }
 
     #[inline]

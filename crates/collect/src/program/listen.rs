@@ -122,7 +122,7 @@ impl Listener {
 
     /// Those who have handed over an arena since the last call.
     pub fn calls(&mut self, now: MonoTime) -> Vec<Call> {
-        while self.callers.len() < MOST_CALLERS {
+        for _ in 0..MOST_CALLERS {
             let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
             match accept_with(&self.socket, flags) {
                 Ok(line) => {
@@ -135,6 +135,10 @@ impl Listener {
                         pid: Pid(peer.pid.as_raw_nonzero().get()),
                         uid: peer.uid.as_raw(),
                     };
+                    // Who keeps silent longest makes room.
+                    if self.callers.len() >= MOST_CALLERS {
+                        self.callers.remove(0);
+                    }
                     self.callers.push((caller, now));
                 }
                 Err(Errno::INTR | Errno::CONNABORTED) => {}

@@ -193,6 +193,8 @@ pub struct Pairing {
     /// Start of the recording on the events' clock.
     origin: u64,
     threads: Vec<Thread>,
+    /// Positions in it.
+    places: FxHashMap<ThreadId, usize>,
     streams: Vec<Stream>,
     spans: FxHashMap<SpanId, Span>,
     /// Zones that are open.
@@ -208,6 +210,7 @@ impl Pairing {
         Pairing {
             origin,
             threads: Vec::new(),
+            places: FxHashMap::default(),
             streams: Vec::new(),
             spans: FxHashMap::default(),
             open_zones: 0,
@@ -217,8 +220,7 @@ impl Pairing {
 
     /// Adds a stream of this thread.
     pub fn stream(&mut self, thread: ThreadId) -> StreamId {
-        let known = self.threads.iter().position(|known| known.id == thread);
-        let at = known.unwrap_or_else(|| {
+        let at = *self.places.entry(thread).or_insert_with(|| {
             self.threads.push(Thread {
                 id: thread,
                 lanes: Lanes::default(),

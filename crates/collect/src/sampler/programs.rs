@@ -20,6 +20,8 @@ use crate::recorder::BareThread;
 
 /// Rows that are kept when the writer does not keep up; the rest waits in the programs' memory.
 const MOST_ROWS: usize = 1 << 20;
+/// The newest threads that are looked through for one that the sampler saw end.
+const MOST_LOOKS: usize = 4096;
 /// How long the last rows are waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -185,9 +187,10 @@ impl Known for Sampler {
             return bare.id;
         }
         let dictionary = &mut self.recorder.dictionary;
-        let rows = dictionary.threads().iter().enumerate().rev();
+        let threads = dictionary.threads().iter().enumerate();
+        let mut newest = threads.rev().take(MOST_LOOKS);
         let was = |row: &ThreadRow| row.process == process && row.tid == tid && tid != Tid(0);
-        if let Some((at, _)) = rows.into_iter().find(|(_, row)| was(row)) {
+        if let Some((at, _)) = newest.find(|(_, row)| was(row)) {
             return ThreadId(at as u32);
         }
         let about = dictionary.processes().get(process.index());
