@@ -1,16 +1,19 @@
 //! Records running programs: starts them or attaches to them, follows their children, looks at
-//! every thread at a fixed rate, and writes the recording.
+//! every thread at a fixed rate, takes what programs say of themselves out of their shared memory, and
+//! writes the recording.
 //!
 //! **Supplies** [`launch`] (start a program as a shell would), [`Session`] (record a process and
-//! its children into a file), [`Options`], and readers of what the kernel says ([`procfs`],
+//! its children into a file), [`Listener`] (where programs that have probes call), [`flight`] (files
+//! that they saved by themselves), [`Options`], and readers of what the kernel says ([`procfs`],
 //! [`machine`]).
 //!
-//! **Solves** three things. *The time each sample stands for*: every nanosecond between a thread's
+//! **Solves** four things. *The time each sample stands for*: every nanosecond between a thread's
 //! first sight and its last observation is in exactly one row, late ticks and rejected reads
 //! included. *The state of a thread*: from the scheduler's own figures; a wait for the GIL is a
 //! `futex` call on an address inside the GIL. *Its own cost*: a sleeping thread costs one read of a
 //! small file a tick, a running one about 3 µs; rows are encoded and written by another thread, for
-//! which the sampler never waits.
+//! which the sampler never waits. *What a program said*: every event that it committed is in the
+//! recording, also after `kill -9`, and whatever is in its memory harms nobody else.
 //!
 //! **Not for** reading Python's memory (`sondage-inspect`), the file's bytes
 //! (`sondage-recording`), or printing: messages come as [`Notice`]s.

@@ -14,6 +14,9 @@ use crate::life::ImageKey;
 /// What such a file begins with.
 const MAGIC: &[u8] = b"SONDAGEW";
 
+/// What is older is left out: a damaged time must not make a recording of a thousand years.
+const LONGEST: u64 = 366 * 86_400 * 1_000_000_000;
+
 /// Looks at the arena until nothing is new; each finds what the one before had to leave.
 const MOST_POLLS: usize = 64;
 
@@ -43,7 +46,7 @@ pub fn load(bytes: &[u8]) -> Result<MemoryRecording, FlightError> {
     let arena = memory.arena();
     let (ticks, mono_nanos) = arena.saved().ok_or(FlightError::NotSaved)?;
     let saved = Moment { ticks, mono_nanos };
-    let origin = oldest(arena, saved);
+    let origin = oldest(arena, saved).max(mono_nanos.saturating_sub(LONGEST));
     let mut tables = Tables::default();
     let number = tables.add(Def::Process {
         pid: Pid(arena.pid() as i32),

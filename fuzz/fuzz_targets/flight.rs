@@ -1,0 +1,13 @@
+//! Any bytes as a file that a program saved.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut file = b"SONDAGEW\x01\0\0\0".to_vec();
+    file.extend_from_slice(bytes);
+    file.resize(file.len().max(4096), 0);
+    if let Ok(recording) = sondage_collect::flight::load(&file) {
+        let _ = recording.seal();
+    }
+});
