@@ -11,6 +11,7 @@ const STAGES: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("sdk-macros", &[]),
     ("sdk", &["wire", "sdk-macros"]),
+    ("c", &["sdk"]),
     ("inspect", &["model"]),
     ("recording", &["model"]),
     ("collect", &["model", "wire", "inspect", "recording"]),
