@@ -168,6 +168,7 @@ export function LaneName(props: {
             >
               <button
                 class="pick"
+                style={{ height: `${String(lane().head - 1)}px` }}
                 aria-pressed={chosen()}
                 title={`thread ${String(thread()?.tid ?? "")}; Ctrl+click adds to the selection`}
                 onClick={(event) => {
