@@ -196,6 +196,45 @@ fn a_stopped_collector_finds_out_what_was_written_over() {
     assert!(durations.clone().all(|duration| duration.0 <= 1));
 }
 
+#[test]
+fn a_thread_that_gets_the_number_of_an_ended_one_gets_its_lane() {
+    let memory = Memory::new(SIZE);
+    let arena = memory.arena();
+    arena.define(&Definition::site(1, "zone", "", "", 0, 0));
+    let mut feed = Feed::new(arena);
+    let mut bench = Bench::new();
+    for round in 0..4 {
+        let at = 100 * round;
+        let mut thread = Producer::new();
+        thread.attach(arena.define_thread(70, "worker"));
+        assert!(thread.refill(arena, || 0));
+        assert!(thread.zone_begin(at, 1) && thread.zone_begin(at + 1, 1));
+        // It ends without a word of the outer zone.
+        assert!(thread.zone_end(at + 5));
+        thread.seal(arena);
+        bench.poll(&mut feed, at + 50);
+    }
+    bench
+        .program
+        .finish(1_000, &mut bench.tables, &mut bench.rows);
+    let rows: Vec<_> = bench.rows.zones.rows().collect();
+    let all = rows
+        .iter()
+        .map(|row| (row.lane, row.depth, row.start.0, row.duration.0));
+    let expected = [
+        (0, 1, 1, 4),
+        (0, 0, 0, 5),
+        (0, 1, 101, 4),
+        (0, 0, 100, 5),
+        (0, 1, 201, 4),
+        (0, 0, 200, 5),
+        (0, 1, 301, 4),
+        (0, 0, 300, 700),
+    ];
+    assert_eq!(all.collect::<Vec<_>>(), expected);
+    assert!(rows.iter().all(|row| row.thread == rows[0].thread));
+}
+
 mod hostile {
     use proptest::prelude::*;
 
