@@ -32,10 +32,14 @@ def parameters(function: Function) -> tuple[str, ...]:
     return tuple(names)
 
 
-def decorate(function: Function, name: str, data: dict[str, Any] | None = None) -> Function:
+def decorate(
+    function: Function,
+    name: str,
+    data: dict[str, Any] | Callable[[], dict[str, Any]] | None = None,
+) -> Function:
     """Wrap a function so that each call of it is a span called `name`."""
     names = parameters(function)
-    fixed = dict(data) if data else {}
+    fixed = dict(data() if callable(data) else data) if data else {}
 
     if inspect.isasyncgenfunction(function):
         return _wrap_async_generator(function, name, names, fixed, 0)
@@ -130,12 +134,9 @@ def _wrap_async_generator(
     return wrapper
 
 
-def decorate_off(function: Function) -> Function:
-    """Decorate while the profiler is off: with the function's own name."""
-    return decorate(function, function.__qualname__)
-
-
-def decorate_bare(function: Function | None, data: dict[str, Any] | None) -> Function:
+def decorate_bare(
+    function: Function | None, data: dict[str, Any] | Callable[[], dict[str, Any]] | None
+) -> Function:
     """Serve `@profiler.span` and `@profiler.span()`: the name is the function's own."""
     if function is None:
         return lambda function: decorate(function, function.__qualname__, data)

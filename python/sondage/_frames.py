@@ -117,7 +117,7 @@ class Component:
         self._passes = Rolling()
         self._began = 0.0
         self._depth = 0
-        self._span: _native.ProfilingSpan | _native.NoSpan | None = None
+        self._span: _native.Span | None = None
 
     def __enter__(self) -> Self:
         """Begin a pass."""

@@ -2,11 +2,49 @@
 
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from types import TracebackType
-from typing import Any, Final, Literal, TypeAlias, TypeVar, final, overload
+from typing import (
+    Any,
+    Final,
+    Literal,
+    Protocol,
+    Self,
+    TypeAlias,
+    TypeVar,
+    final,
+    overload,
+    type_check_only,
+)
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _Arguments: TypeAlias = Mapping[str, object] | Callable[[], Mapping[str, object]] | None
 _Value: TypeAlias = bool | int | float | str | None
+
+@type_check_only
+class Span(Protocol):
+    """What `profiler.span` returns: a `ProfilingSpan`, or a `NoSpan` while the profiler is off."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def start(self) -> float: ...
+    @property
+    def duration_ms(self) -> float: ...
+    @property
+    def data(self) -> dict[str, _Value]: ...
+    @property
+    def children(self) -> list[ProfilingSpan | CumulativeSpan]: ...
+    @property
+    def failed(self) -> bool: ...
+    def set(self, key: str, value: object, /) -> Span: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+        /,
+    ) -> None: ...
+    def __call__(self, function: _F, /) -> _F: ...
 
 __version__: Final[str]
 """The version of this build, as ``sondage --version`` prints it."""
@@ -66,6 +104,24 @@ class ProfilingSpan:
 class NoSpan:
     """What a probe gives while the profiler is off. It is false."""
 
+    @property
+    def name(self) -> str:
+        """Nothing."""
+    @property
+    def start(self) -> float:
+        """Nothing."""
+    @property
+    def duration_ms(self) -> float:
+        """Nothing."""
+    @property
+    def data(self) -> dict[str, _Value]:
+        """Nothing."""
+    @property
+    def children(self) -> list[ProfilingSpan | CumulativeSpan]:
+        """Nothing."""
+    @property
+    def failed(self) -> bool:
+        """Nothing."""
     def set(self, key: str, value: object, /) -> NoSpan:
         """Do nothing."""
     def __bool__(self) -> Literal[False]: ...
@@ -130,17 +186,19 @@ class Profiler:
 
     __slots__ = ()
 
-    enabled: bool
-    """Whether probes record."""
-
+    @property
+    def enabled(self) -> bool:
+        """Whether probes record."""
+    @enabled.setter
+    def enabled(self, value: bool, /) -> None: ...
     @overload
-    def span(self, name: str, args: _Arguments = None) -> ProfilingSpan | NoSpan:
+    def span(self, name: str, args: _Arguments = None) -> Span:
         """Return a span, for `with` or as a decorator."""
     @overload
     def span(self, name: _F, args: None = None) -> _F: ...
     @overload
     def span(self, name: None = None, args: _Arguments = None) -> Callable[[_F], _F]: ...
-    def cumulative_span(self, name: str, /) -> _Pass | NoSpan:
+    def cumulative_span(self, name: str, /) -> _Pass:
         """Return a pass that is added to those of its name, for `with` or as a decorator."""
     def current_span(self) -> ProfilingSpan | None:
         """Return the innermost open span."""
@@ -154,7 +212,7 @@ class Profiler:
         positional: tuple[Any, ...],
         keywords: dict[str, Any],
         /,
-    ) -> ProfilingSpan | NoSpan: ...
+    ) -> Span: ...
     def _drive(
         self,
         inner: Any,
@@ -255,6 +313,9 @@ def begin_calibration() -> None:
 
 def end_calibration() -> None:
     """Put the recording back."""
+
+def own_nanos() -> tuple[float, int]:
+    """Return nanoseconds of entering and leaving a span, and how many were measured."""
 
 def event_nanos() -> tuple[float, float]:
     """Return nanoseconds of the events of a span, and of a traced call."""

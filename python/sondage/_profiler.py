@@ -70,10 +70,10 @@ class Profiler(_native.Profiler):
 
     @property
     def overhead_per_span_ns(self) -> float:
-        """What a span costs here: nanoseconds, measured when first asked for."""
+        """What a span costs in this program: nanoseconds, measured."""
         from sondage import _overhead
 
-        return _overhead.costs().span
+        return _overhead.span_cost()
 
     @property
     def total_overhead_ms(self) -> float:

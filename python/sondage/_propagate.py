@@ -11,6 +11,9 @@ from sondage import _native
 HEADER = "traceparent"
 VARIABLE = "TRACEPARENT"
 
+# Capital letters are wrong by the standard.
+_HEX = frozenset("0123456789abcdef")
+
 
 def inject(carrier: MutableMapping[str, str] | None = None) -> MutableMapping[str, str]:
     """Put the current span into a request's headers, and return them.
@@ -70,15 +73,12 @@ def parse(value: str) -> tuple[int, int] | None:
     parts = value.strip().split("-")
     if len(parts) < 4 or [len(part) for part in parts[:4]] != [2, 32, 16, 2]:
         return None
-    if not all(part.isascii() and part == part.lower() for part in parts[:4]):
+    if not all(_HEX.issuperset(part) for part in parts[:4]):
         return None
     # Version 0 has four parts; later ones may have more, and 255 is none.
     if parts[0] == "ff" or (parts[0] == "00" and len(parts) != 4):
         return None
-    try:
-        _, trace, span, _ = (int(part, 16) for part in parts[:4])
-    except ValueError:
-        return None
+    _, trace, span, _ = (int(part, 16) for part in parts[:4])
     return (trace, span) if trace and span else None
 
 

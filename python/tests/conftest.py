@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from sondage import CumulativeSpan, ProfilingSpan
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -28,3 +30,10 @@ def output(*command: str | Path) -> str:
     done = subprocess.run(list(command), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def tree(node: ProfilingSpan | CumulativeSpan) -> str:
+    """Write a span's name, and in brackets those inside it."""
+    if isinstance(node, CumulativeSpan) or not node.children:
+        return node.name
+    return f"{node.name}({' '.join(tree(child) for child in node.children)})"

@@ -47,7 +47,7 @@ mod _native {
     };
 
     #[pymodule_export]
-    use crate::overhead::{begin_calibration, counts, end_calibration, event_nanos};
+    use crate::overhead::{begin_calibration, counts, end_calibration, event_nanos, own_nanos};
 
     /// Fills the module when Python imports it.
     #[pymodule_init]

@@ -104,8 +104,10 @@ pub(crate) struct Api {
     pub context_enter: unsafe extern "C" fn(Object) -> c_int,
     pub context_exit: unsafe extern "C" fn(Object) -> c_int,
     pub call: Vectorcall,
-    pub set_profile: unsafe extern "C" fn(Option<ProfileFunction>, Object),
+    pub set_profile: SetProfile,
 }
+
+type SetProfile = unsafe extern "C" fn(Option<ProfileFunction>, Object);
 
 /// What `PyEval_SetProfile` calls.
 pub(crate) type ProfileFunction =
@@ -133,21 +135,21 @@ pub(crate) fn load_api() -> Result<(), &'static CStr> {
         }
     }
     macro_rules! function {
-        ($name:literal) => {
+        ($name:literal: $kind:ty) => {
             // SAFETY: the symbol is CPython's function of that name, whose type has been the same
             // since 3.9.
-            unsafe { std::mem::transmute(find($name)?) }
+            unsafe { std::mem::transmute::<*mut c_void, $kind>(find($name)?) }
         };
     }
     let api = Api {
-        variable_new: function!(c"PyContextVar_New"),
-        variable_get: function!(c"PyContextVar_Get"),
-        variable_set: function!(c"PyContextVar_Set"),
-        context_new: function!(c"PyContext_New"),
-        context_enter: function!(c"PyContext_Enter"),
-        context_exit: function!(c"PyContext_Exit"),
-        call: function!(c"PyObject_Vectorcall"),
-        set_profile: function!(c"PyEval_SetProfile"),
+        variable_new: function!(c"PyContextVar_New": unsafe extern "C" fn(*const c_char, Object) -> Object),
+        variable_get: function!(c"PyContextVar_Get": unsafe extern "C" fn(Object, Object, *mut Object) -> c_int),
+        variable_set: function!(c"PyContextVar_Set": unsafe extern "C" fn(Object, Object) -> Object),
+        context_new: function!(c"PyContext_New": unsafe extern "C" fn() -> Object),
+        context_enter: function!(c"PyContext_Enter": unsafe extern "C" fn(Object) -> c_int),
+        context_exit: function!(c"PyContext_Exit": unsafe extern "C" fn(Object) -> c_int),
+        call: function!(c"PyObject_Vectorcall": Vectorcall),
+        set_profile: function!(c"PyEval_SetProfile": SetProfile),
     };
     let _ = API.set(api);
     Ok(())
@@ -263,7 +265,7 @@ impl TypeBuilder {
         TypeBuilder {
             name,
             size: size_of::<T>(),
-            flags: u64::from(py::Py_TPFLAGS_DEFAULT),
+            flags: py::Py_TPFLAGS_DEFAULT,
             slots: vec![doc],
             methods: Vec::new(),
             properties: Vec::new(),

@@ -25,6 +25,49 @@ struct NoSpan {
 
 static NO_SPAN: Guarded<Object> = Guarded::new(null_mut());
 
+/// The name and the arguments of the last span that was asked for while the profiler was off, and
+/// whether it was a cumulative one: what it decorates needs them once the profiler is on. A
+/// decorator is called right after it was made.
+struct Last {
+    name: Object,
+    data: Object,
+    is_cumulative: bool,
+}
+
+static LAST: Guarded<Last> = Guarded::new(Last {
+    name: null_mut(),
+    data: null_mut(),
+    is_cumulative: false,
+});
+
+#[inline(always)]
+unsafe fn note_last(name: Object, data: Object, is_cumulative: bool) {
+    // SAFETY: the GIL is held.
+    unsafe {
+        let last = LAST.get();
+        if (*last).name != name || (*last).data != data || (*last).is_cumulative != is_cumulative {
+            set_last(name, data, is_cumulative);
+        }
+    }
+}
+
+#[inline(never)]
+unsafe fn set_last(name: Object, data: Object, is_cumulative: bool) {
+    // SAFETY: the GIL is held; both are live, or null.
+    unsafe {
+        let last = LAST.get();
+        (*last).is_cumulative = is_cumulative;
+        for (slot, new) in [(&raw mut (*last).name, name), (&raw mut (*last).data, data)] {
+            if *slot != new {
+                if !new.is_null() {
+                    crate::object::incref(new);
+                }
+                crate::object::xdecref(std::mem::replace(&mut *slot, new));
+            }
+        }
+    }
+}
+
 /// Whether probes record. The process's switch too, which `raw` keeps.
 ///
 /// PERF: a byte of our own: reading the other crate's goes by a call. `bench/python_spans.py`,
@@ -80,12 +123,14 @@ unsafe fn off(arguments: *const Object, count: isize, keywords: Object) -> Objec
     // SAFETY: as in `span_method`.
     unsafe {
         if count == 1 && keywords.is_null() && py::PyUnicode_Check(*arguments) != 0 {
+            note_last(*arguments, null_mut(), false);
             return no_span();
         }
         let Some([name, data]) = parse(arguments, count, keywords) else {
             return null_mut();
         };
         if py::PyUnicode_Check(name) != 0 {
+            note_last(name, data, false);
             return no_span();
         }
         span_with(name, data)
@@ -178,6 +223,7 @@ unsafe extern "C" fn cumulative_method(_: Object, name: Object) -> Object {
         if is_on() {
             sum::new_pass(name)
         } else {
+            note_last(name, null_mut(), true);
             no_span()
         }
     }
@@ -259,8 +305,12 @@ pub(crate) unsafe fn fill_call(
 ) {
     // SAFETY: as in `call_span_method`.
     unsafe {
+        let (given, named) = (py::PyTuple_Size(positional), py::PyDict_Size(keywords));
+        if given == 0 && named == 0 {
+            return;
+        }
         let known = py::PyTuple_Size(names);
-        for at in 0..py::PyTuple_Size(positional).min(known) {
+        for at in 0..given.min(known) {
             let name = py::PyTuple_GetItem(names, at);
             // A method's own object says nothing: its name is empty here.
             if py::PyUnicode_GetLength(name) > 0 {
@@ -287,7 +337,24 @@ unsafe extern "C" fn no_call(
     unsafe {
         match count & !OFFSET_BIT {
             0 => new_ref(object),
-            1 => call_in(c"sondage._decorate", c"decorate_off", &[*arguments]),
+            1 => {
+                let last = LAST.get();
+                let name = if (*last).name.is_null() {
+                    py::Py_None()
+                } else {
+                    (*last).name
+                };
+                if (*last).is_cumulative {
+                    let arguments = [*arguments, name];
+                    return call_in(c"sondage._decorate", c"decorate_cumulative", &arguments);
+                }
+                let data = if (*last).data.is_null() {
+                    py::Py_None()
+                } else {
+                    (*last).data
+                };
+                call_in(c"sondage._decorate", c"decorate", &[*arguments, name, data])
+            }
             _ => none(),
         }
     }
@@ -305,6 +372,30 @@ unsafe extern "C" fn no_exit(_: Object, _: *mut Object, _: isize) -> Object {
 unsafe extern "C" fn no_set(object: Object, _: *mut Object, _: isize) -> Object {
     // SAFETY: Python calls it with a live object.
     unsafe { new_ref(object) }
+}
+
+unsafe extern "C" fn no_name(_: Object, _: *mut c_void) -> Object {
+    crate::object::new_text("")
+}
+
+unsafe extern "C" fn no_time(_: Object, _: *mut c_void) -> Object {
+    // SAFETY: the GIL is held, as for all that follow.
+    unsafe { py::PyFloat_FromDouble(0.0) }
+}
+
+unsafe extern "C" fn no_data(_: Object, _: *mut c_void) -> Object {
+    // SAFETY: as in `no_time`.
+    unsafe { py::PyDict_New() }
+}
+
+unsafe extern "C" fn no_children(_: Object, _: *mut c_void) -> Object {
+    // SAFETY: as in `no_time`.
+    unsafe { py::PyList_New(0) }
+}
+
+unsafe extern "C" fn no_failed(_: Object, _: *mut c_void) -> Object {
+    // SAFETY: as in `no_time`.
+    unsafe { py::PyBool_FromLong(0) }
 }
 
 unsafe extern "C" fn no_bool(_: Object) -> c_int {
@@ -371,6 +462,12 @@ pub(crate) unsafe fn init() -> Option<[*mut py::PyTypeObject; 2]> {
         .vectorcall(offset_of!(NoSpan, call))
         .slot(py::Py_nb_bool, no_bool as *mut _)
         .slot(py::Py_tp_repr, no_repr as *mut _)
+        .property(c"name", no_name, None, c"Nothing.")
+        .property(c"start", no_time, None, c"Nothing.")
+        .property(c"duration_ms", no_time, None, c"Nothing.")
+        .property(c"data", no_data, None, c"Nothing.")
+        .property(c"children", no_children, None, c"Nothing.")
+        .property(c"failed", no_failed, None, c"Nothing.")
         .method(method_fast(c"set", no_set, c"Does nothing."))
         .build();
     // SAFETY: the GIL is held, and the types are new.

@@ -62,6 +62,15 @@ pub(crate) struct Span {
     again: u32,
 }
 
+/// Its own cost is being measured.
+const TIMED: u32 = 256;
+
+/// Of so many spans one is measured. A prime: programs count in round numbers.
+const TIMED_EVERY: u32 = 251;
+
+/// More ticks than any span's own work takes: the thread was stopped.
+const MOST_OWN_TICKS: u64 = 1 << 21;
+
 struct State {
     kind: *mut py::PyTypeObject,
     free: FreeList<Span>,
@@ -71,6 +80,11 @@ struct State {
     /// Spans recorded since the start, and calls that were traced.
     count: u64,
     calls: u64,
+    /// Spans until the next one whose own cost is measured.
+    until_timed: u32,
+    /// What was measured, in ticks, and of how many spans.
+    own_ticks: u64,
+    timed: u64,
     /// Spans in memory.
     live: u64,
     /// Half of the numbers of traces that begin here.
@@ -86,6 +100,9 @@ static STATE: Guarded<State> = Guarded::new(State {
     is_ending: false,
     count: 0,
     calls: 0,
+    until_timed: TIMED_EVERY,
+    own_ticks: 0,
+    timed: 0,
     live: 0,
     trace_high: 0,
     outer: (TraceId(0), SpanId(0)),
@@ -344,6 +361,52 @@ pub(crate) unsafe fn leave(span: *mut Span, failed: bool) {
     }
 }
 
+/// What a span costs depends on the program's memory and caches, so some are measured where they
+/// are.
+#[cold]
+unsafe fn enter_timed(span: *mut Span) {
+    // SAFETY: as in `enter`.
+    unsafe {
+        (*STATE.get()).until_timed = TIMED_EVERY;
+        let began = raw::ticks();
+        enter(span);
+        (*span).flags |= TIMED;
+        note_ticks(began);
+    }
+}
+
+#[cold]
+unsafe fn leave_timed(span: *mut Span, failed: bool) {
+    // SAFETY: as in `enter`.
+    unsafe {
+        let began = raw::ticks();
+        leave(span, failed);
+        note_ticks(began);
+        (*STATE.get()).timed += 1;
+    }
+}
+
+unsafe fn note_ticks(began: u64) {
+    // SAFETY: as in `enter`.
+    unsafe {
+        let ticks = raw::ticks().saturating_sub(began);
+        if ticks < MOST_OWN_TICKS {
+            (*STATE.get()).own_ticks += ticks;
+        }
+    }
+}
+
+/// Ticks of the spans that were measured, and how many; set anew.
+pub(crate) fn swap_timed(new: (u64, u64)) -> (u64, u64) {
+    // SAFETY: the GIL is held by who asks.
+    unsafe {
+        let state = STATE.get();
+        let before = ((*state).own_ticks, (*state).timed);
+        ((*state).own_ticks, (*state).timed) = new;
+        before
+    }
+}
+
 /// Ends it where it is current no more.
 pub(crate) unsafe fn leave_suspended(span: *mut Span, failed: bool) {
     // SAFETY: as in `enter`.
@@ -474,7 +537,13 @@ unsafe extern "C" fn enter_method(object: Object, _: Object) -> Object {
     unsafe {
         let span: *mut Span = object.cast();
         if (*span).flags == 0 {
-            enter(span);
+            let state = STATE.get();
+            (*state).until_timed -= 1;
+            if (*state).until_timed == 0 {
+                enter_timed(span);
+            } else {
+                enter(span);
+            }
         } else {
             (*span).again += 1;
         }
@@ -493,7 +562,11 @@ unsafe extern "C" fn exit_method(object: Object, arguments: *mut Object, count: 
             if failed {
                 note_error(span, *arguments);
             }
-            leave(span, failed);
+            if (*span).flags & TIMED == 0 {
+                leave(span, failed);
+            } else {
+                leave_timed(span, failed);
+            }
         }
         none()
     }

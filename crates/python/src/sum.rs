@@ -41,6 +41,8 @@ pub(crate) struct Sum {
 struct Pass {
     head: Head,
     call: Vectorcall,
+    name: Object,
+    /// Where it is added, from its begin to its end; null before.
     sum: *mut Sum,
     start: u64,
 }
@@ -210,15 +212,14 @@ unsafe fn make(name: Object) -> *mut Sum {
 pub(crate) unsafe fn new_pass(name: Object) -> Object {
     // SAFETY: the GIL is held.
     unsafe {
-        let sum = find(name);
         let state = STATE.get();
         let pass = (*state).free.take((*state).pass);
-        if sum.is_null() || pass.is_null() {
+        if pass.is_null() {
             return null_mut();
         }
         (*pass).call = call_pass;
-        (*pass).sum = new_ref(sum.cast()).cast();
-        (*pass).start = 0;
+        (*pass).name = new_ref(name);
+        (*pass).sum = null_mut();
         pass.cast()
     }
 }
@@ -236,7 +237,7 @@ unsafe extern "C" fn call_pass(
             0 => enter_method(object, null_mut()),
             3 => exit_method(object, null_mut(), 3),
             1 => {
-                let name = (*(*object.cast::<Pass>()).sum).name;
+                let name = (*object.cast::<Pass>()).name;
                 call_in(
                     c"sondage._decorate",
                     c"decorate_cumulative",
@@ -254,7 +255,16 @@ unsafe extern "C" fn call_pass(
 unsafe extern "C" fn enter_method(object: Object, _: Object) -> Object {
     // SAFETY: as in `call_pass`.
     unsafe {
-        (*object.cast::<Pass>()).start = raw::ticks();
+        let pass: *mut Pass = object.cast();
+        if (*pass).sum.is_null() {
+            let sum = find((*pass).name);
+            if sum.is_null() {
+                py::PyErr_Clear();
+            } else {
+                (*pass).sum = new_ref(sum.cast()).cast();
+                (*pass).start = raw::ticks();
+            }
+        }
         new_ref(object)
     }
 }
@@ -263,17 +273,16 @@ unsafe extern "C" fn exit_method(object: Object, _: *mut Object, _: isize) -> Ob
     // SAFETY: as in `call_pass`.
     unsafe {
         let pass: *mut Pass = object.cast();
-        let start = replace(&mut (*pass).start, 0);
-        if start != 0 {
+        let sum = replace(&mut (*pass).sum, null_mut());
+        if !sum.is_null() {
             let now = raw::ticks();
-            let sum = (*pass).sum;
-            (*sum).add(now.saturating_sub(start));
-            let state = STATE.get();
-            (*state).count += 1;
+            (*sum).add(now.saturating_sub((*pass).start));
+            (*STATE.get()).count += 1;
             if (*sum).is_loose && now.saturating_sub((*sum).recorded) > LOOSE_TICKS {
                 (*sum).recorded = now;
                 (*sum).flush(SpanId(0));
             }
+            decref(sum.cast());
         }
         none()
     }
@@ -283,7 +292,8 @@ unsafe extern "C" fn pass_dealloc(object: Object) {
     // SAFETY: Python ends an object of ours.
     unsafe {
         let pass: *mut Pass = object.cast();
-        decref((*pass).sum.cast());
+        decref((*pass).name);
+        xdecref((*pass).sum.cast());
         (*STATE.get()).free.give(pass);
     }
 }
