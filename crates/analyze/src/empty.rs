@@ -104,8 +104,8 @@ impl fmt::Display for Empty {
                 f.write_str("The chosen threads have no zones. Choose others.")
             }
             Empty::NoLogs => f.write_str(
-                "The program sent no log lines. Send them with `profiler.message(\"text\")`, or \
-                 add `profiler.LogHandler()` to its `logging`, and record again.",
+                "The program sent no log lines. Send them with `sondage.message(\"text\")`, or \
+                 add `sondage.LogHandler()` to its `logging`, and record again.",
             ),
             Empty::LogsOfRange => f.write_str(
                 "Nothing was logged in this time range by the chosen threads. Widen it.",

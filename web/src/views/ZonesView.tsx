@@ -210,7 +210,7 @@ function FrameFigures(): JSX.Element {
   const { store } = app;
   const answer = ask<Frames>(createMemo(() => path("frames", store.place(), query({ limit: 20 }))));
   const none =
-    "The program marks no frames here. Mark each with `frame_mark()` in Python or `frame_mark!()` in Rust; if it does, widen the selected time.";
+    "The program marks no frames here. Mark each with `sondage.frame_mark()` in Python or `frame_mark!()` in Rust; if it does, widen the selected time.";
   return (
     <>
       <div class="bar">
@@ -325,7 +325,7 @@ function LockList(): JSX.Element {
   const { store } = app;
   const answer = ask<Locks>(createMemo(() => path("locks", store.place())));
   const none =
-    "No wrapped lock was asked for here. Use `sondage.Lock` in place of `threading.Lock`, or `patch_threading()`; if you do, widen the selected time.";
+    "No wrapped lock was asked for here. Use `sondage.Lock` in place of `threading.Lock`, or `sondage.patch_threading()`; if you do, widen the selected time.";
   return (
     <>
       <div class="bar">

@@ -410,7 +410,7 @@ const zoneJourneys = {
     await page.locator("[role=tab]", { hasText: "Log" }).click();
     await settled(page);
     const logs = await api(page, "logs");
-    if (program.logs === 0) assert.match(await page.locator(".empty").innerText(), /profiler\.message/);
+    if (program.logs === 0) assert.match(await page.locator(".empty").innerText(), /sondage\.message/);
     else
       assert.match(
         await page.locator(".row").first().innerText(),
@@ -437,7 +437,7 @@ const silentJourneys = {
     assert.match(await page.locator(".empty").innerText(), /profiler\.span\(/);
     await page.keyboard.press("7");
     await settled(page);
-    assert.match(await page.locator(".empty").innerText(), /profiler\.message/);
+    assert.match(await page.locator(".empty").innerText(), /sondage\.message/);
   },
 };
 

@@ -1,5 +1,6 @@
 //! `sondage report`: print where the time went.
 
+mod program;
 mod table;
 mod text;
 

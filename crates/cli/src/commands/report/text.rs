@@ -53,30 +53,31 @@ pub fn render(report: &Report, style: &Style<'_>) -> String {
     writer.functions("Functions by total time, with what they call", &callers);
     writer.lines();
     writer.paths();
+    writer.program(&report.program);
     writer.cost();
     writer.more();
     writer.out
 }
 
-struct Writer<'a> {
+pub(super) struct Writer<'a> {
     report: &'a Report,
     style: &'a Style<'a>,
     out: String,
 }
 
 impl Writer<'_> {
-    fn line(&mut self, text: &str) {
+    pub(super) fn line(&mut self, text: &str) {
         self.out.push_str(text);
         self.out.push('\n');
     }
 
-    fn title(&mut self, text: &str) {
+    pub(super) fn title(&mut self, text: &str) {
         let painted = (self.style.paint)(Paint::Bold, &end_cut(text, self.style.width));
         self.line("");
         self.line(&painted);
     }
 
-    fn table(&mut self, table: &Table) {
+    pub(super) fn table(&mut self, table: &Table) {
         table.write(&mut self.out, self.style.width, self.style.paint);
     }
 
@@ -259,9 +260,13 @@ impl Writer<'_> {
         }
         self.title("asyncio tasks");
         self.table(&table);
-        let more = report.task_count - report.tasks.len();
+        self.omitted(report.task_count - report.tasks.len(), "more task");
+    }
+
+    /// How many of a list are not shown.
+    pub(super) fn omitted(&mut self, more: usize, what: &str) {
         if more > 0 {
-            let text = format!("  and {}", plural(more as u64, "more task"));
+            let text = format!("  and {}", plural(more as u64, what));
             let painted = (self.style.paint)(Paint::Dim, &text);
             self.line(&painted);
         }
@@ -375,10 +380,19 @@ impl Writer<'_> {
                 plural(overhead.reads, "read"),
                 plural(overhead.stops, "stop")
             );
-            for (at, line) in fold(&line, self.style.width - 2).iter().enumerate() {
-                let indent = if at == 0 { "  " } else { "    " };
-                self.line(&format!("{indent}{line}"));
-            }
+            self.folded(&line);
+        }
+        let span = report.recorded.span().0;
+        if let Some(line) = self.probe_cost(&report.program, span) {
+            self.folded(&format!("  {line}"));
+        }
+    }
+
+    /// A sentence in as many lines as it needs.
+    fn folded(&mut self, line: &str) {
+        for (at, line) in fold(line, self.style.width - 2).iter().enumerate() {
+            let indent = if at == 0 { "  " } else { "    " };
+            self.line(&format!("{indent}{line}"));
         }
     }
 
@@ -524,7 +538,9 @@ mod tests {
 
     use sondage_analyze::{Analyzer, ReportOptions, picture};
     use sondage_model::{
-        ClockRow, LossKind, LossRow, MemoryRecording, Nanos, ProcessId, TaskId, TaskRow,
+        ClockRow, CounterKind, CounterRow, CounterSeriesRow, FrameMarkRow, LockRow, LossKind,
+        LossRow, MemoryRecording, Nanos, ProcessId, SiteRow, TaskId, TaskRow, Time, WaitRow,
+        ZoneRow,
     };
 
     use super::*;
@@ -602,6 +618,66 @@ mod tests {
             .expect("a table of tasks");
         let (tasks, _) = tasks.split_once("\n\n").expect("more below");
         insta::assert_snapshot!(tasks);
+    }
+
+    #[test]
+    fn what_the_program_said() {
+        let mut recording = picture::record("main main main");
+        let dict = &mut recording.dictionary;
+        let [name, empty] = ["request", ""].map(|text| dict.string(text));
+        let file = dict.file("/work/app.py");
+        let site = dict.site(SiteRow {
+            name,
+            file,
+            line: 7,
+            ..SiteRow::default()
+        });
+        let lock = dict.add_lock(LockRow {
+            name,
+            place: empty,
+            ..LockRow::default()
+        });
+        let unit = dict.string("ns");
+        for (name, unit, value) in [
+            ("sondage.probes", empty, 12.0),
+            ("sondage.probe_cost", unit, 600.0),
+        ] {
+            let name = recording.dictionary.string(name);
+            let counter = recording.dictionary.add_counter(CounterSeriesRow {
+                name,
+                unit,
+                kind: CounterKind::Total,
+                ..CounterSeriesRow::default()
+            });
+            let time = Time(1_000_000);
+            recording.counters.push(CounterRow {
+                counter,
+                time,
+                value,
+            });
+        }
+        for start in [0, 1_000_000] {
+            let row = ZoneRow {
+                start: Time(start),
+                duration: Nanos(500_000 + start / 4),
+                site,
+                ..ZoneRow::default()
+            };
+            recording.zones.push(row, None);
+            recording.frame_marks.push(FrameMarkRow {
+                time: Time(start),
+                ..FrameMarkRow::default()
+            });
+        }
+        recording.waits.push(WaitRow {
+            wait: Nanos(30_000),
+            hold: Nanos(4_000),
+            lock,
+            ..WaitRow::default()
+        });
+        let text = text_of(recording, 80);
+        let (_, said) = text.split_once("Zones of the program").expect("zones");
+        insta::assert_snapshot!(said);
     }
 
     #[test]
