@@ -10,7 +10,7 @@ set -uo pipefail
 . "$(dirname "$0")/lib.sh"
 cd "$root"
 
-test_sections=(build rust doctests python web journeys consumers)
+test_sections=(build rust doctests probes python web journeys consumers)
 check_sections=(format lints tidy pythonchecks webchecks)
 
 about() {
@@ -18,6 +18,7 @@ about() {
     build) echo "build: page, program, wheel into .venv" ;;
     rust) echo "Rust tests" ;;
     doctests) echo "Rust documentation examples" ;;
+    probes) echo "probes compiled out, tracing, models" ;;
     python) echo "Python package" ;;
     web) echo "page: unit tests" ;;
     journeys) echo "page: journeys in Chromium" ;;
@@ -61,6 +62,7 @@ prepare_pythons() {
 }
 
 section_doctests() { cargo test --workspace --locked --no-fail-fast --doc; }
+section_probes() { scripts/probes.sh; }
 section_python() { .venv/bin/python -m pytest; }
 section_web() { in_web vitest run; }
 
