@@ -502,3 +502,49 @@ fn a_fork_tells_what_was_open() {
         (0, 0, 1)
     );
 }
+
+#[test]
+fn threads_write_while_a_collector_takes() {
+    const THREADS: u32 = 4;
+    const EVENTS: u64 = 50_000;
+    let memory = collected(24);
+    let arena = memory.arena();
+    let mut seen = vec![Vec::new(); THREADS as usize];
+    let mut told = 0;
+    std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..THREADS)
+            .map(|_| {
+                scope.spawn(move || {
+                    let mut producer = Producer::new();
+                    producer.attach(arena.define_thread(1, "writer"));
+                    for ticks in 1..=EVENTS {
+                        let span = SpanId(ticks);
+                        put(&mut producer, arena, &Event::SpanEnter { ticks, span });
+                    }
+                    producer.seal(arena);
+                })
+            })
+            .collect();
+        let mut reader = Reader::new(arena);
+        let mut is_last = false;
+        while !is_last {
+            is_last = writers.iter().all(|writer| writer.is_finished());
+            reader.poll(Take::Collect, |batch| {
+                told += batch.gap.map_or(0, |gap| gap.lost);
+                for event in batch.events() {
+                    let Ok(Event::SpanEnter { ticks, span }) = event else {
+                        panic!("{event:?}");
+                    };
+                    assert_eq!(span.0, ticks, "half an event");
+                    seen[batch.thread as usize].push(ticks);
+                }
+            });
+        }
+    });
+    let count: usize = seen.iter().map(Vec::len).sum();
+    assert_eq!(count as u64 + arena.lost(), u64::from(THREADS) * EVENTS);
+    assert!(told <= arena.lost());
+    for ticks in &seen {
+        assert!(ticks.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+}
