@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError};
+use std::time::{Duration, Instant};
 
 use sondage_model::{ClockRow, LossKind, LossRow, MessageLevel, MonoTime, Nanos, Pid, ProcessId};
 
@@ -35,6 +36,8 @@ const SEARCH: u64 = 100_000_000;
 /// The search takes about one part in this many of our time, and waits no longer than this for it.
 const SEARCH_SHARE: u64 = 100;
 const SEARCH_LATEST: u64 = 10_000_000;
+/// How long the program to record may be inside `exec` before it counts as gone.
+const LONGEST_EXEC: Duration = Duration::from_secs(1);
 /// How long a forked process may be about to call `exec` before it counts as one of its own.
 const EXEC_GRACE: u64 = 3_000_000;
 /// Sleepers that are looked at take at most one part in this many of the interval …
@@ -135,7 +138,16 @@ impl Sampler {
         let start = recorder.start;
         let mut processes = Vec::new();
         if let Some(root) = root {
-            processes.push(ProcessTrack::open(root, None, start, &mut recorder)?);
+            // What was just launched may be inside `exec`, and then calls it again, as shims do.
+            let until = Instant::now() + LONGEST_EXEC;
+            let track = loop {
+                match ProcessTrack::open(root, None, start, &mut recorder) {
+                    Some(track) => break track,
+                    None if Life::of(root) == Life::Ended || Instant::now() > until => return None,
+                    None => std::thread::sleep(Duration::from_micros(200)),
+                }
+            };
+            processes.push(track);
         }
         Some(Sampler {
             schedule: Schedule::new(start, interval_of(&recorder.options)),
