@@ -91,6 +91,8 @@ struct Service {
     last: [u64; TASKS as usize],
     rows: u64,
     places: [Place; 8],
+    /// What each thread's stack is while it has nothing to do.
+    idle: [StackId; 5],
     lock: LockId,
     queue: CounterId,
     probes: [CounterId; 2],
@@ -152,7 +154,7 @@ impl Service {
             };
             dict.add_thread(row);
         }
-        let places = places(dict);
+        let (places, idle) = (places(dict), idle(dict));
         let (name, place) = (dict.string("cache"), dict.string("cache.py:12"));
         let lock = dict.add_lock(LockRow {
             process: ProcessId(0),
@@ -185,6 +187,7 @@ impl Service {
             last: [0; TASKS as usize],
             rows,
             places,
+            idle,
             lock,
             queue,
             probes,
@@ -234,7 +237,7 @@ impl Service {
                 weight: Nanos(MS),
                 count: 1,
                 thread: ThreadId(thread as u32),
-                stack: self.places[place.unwrap_or(TASK)].stack,
+                stack: place.map_or(self.idle[thread], |place| self.places[place].stack),
                 task: TaskId::NONE,
                 state,
             })?;
@@ -416,6 +419,33 @@ impl Service {
 
 /// Function, file and line, from the outermost on.
 type Path = Vec<(&'static str, &'static str, u32)>;
+
+/// Stacks of threads that wait for work: main, three workers, the other process's main.
+fn idle(dict: &mut Dictionary) -> [StackId; 5] {
+    const SELECTORS: &str = "/usr/lib/python3.14/selectors.py";
+    const QUEUE: &str = "/usr/lib/python3.14/queue.py";
+    let mut stack = |path: &[(&str, &str, u32)]| {
+        path.iter()
+            .fold(StackId::EMPTY, |parent, (name, file, line)| {
+                let function = dict.function(name, name, file, *line, FunctionKind::Python);
+                let frame = dict.frame(function, *line);
+                dict.stack(parent, frame)
+            })
+    };
+    let main = stack(&[
+        ("main", "/home/me/shop/shop.py", 87),
+        ("select", SELECTORS, 452),
+    ]);
+    let worker = stack(&[
+        ("serve", "/home/me/shop/shop.py", 17),
+        ("Queue.get", QUEUE, 199),
+    ]);
+    let jobs = stack(&[
+        ("work", "/home/me/shop/jobs.py", 3),
+        ("Queue.get", QUEUE, 199),
+    ]);
+    [main, worker, worker, worker, jobs]
+}
 
 /// The places of zones, with the stacks of samples inside them.
 fn places(dict: &mut Dictionary) -> [Place; 8] {

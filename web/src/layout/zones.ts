@@ -105,6 +105,16 @@ export function markAt(tracks: Tracks, thread: number, time: number, reach: numb
   return found;
 }
 
+/**
+ * Which marks (by x, in order) have room for a flag with a line: those with nothing within `room`
+ * pixels. Crowded ones would hide what they stand on.
+ */
+export function withRoom(x: readonly number[], room: number): boolean[] {
+  return x.map(
+    (at, i) => (i === 0 || at - x[i - 1] >= room) && (i === x.length - 1 || x[i + 1] - at >= room),
+  );
+}
+
 const fills = new Map<string, Fill>();
 const MOST_FILLS = 5000;
 

@@ -97,7 +97,7 @@ export function Search(): JSX.Element {
                     store.change({ tab: "zones", said: "zones" });
                   }}
                 >
-                  {counted(app.zoneSearch.data()?.rows ?? 0, "zone")}
+                  {counted(app.zoneSearch.data()?.zones ?? 0, "zone")}
                 </button>
               </Show>
             </Show>

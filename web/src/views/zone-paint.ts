@@ -13,6 +13,7 @@ import {
   piecesOf,
   rowOf,
   WAIT_ROW,
+  withRoom,
   ZONE_ROW,
   zoneFill,
 } from "../layout/zones.ts";
@@ -124,11 +125,17 @@ export function paintLogs(surface: Surface, lane: ThreadLane, y: number, now: Sa
   const tracks = tracksOfNow(now);
   if (!tracks) return;
   const { logs } = tracks;
-  for (let i = 0; i < logs.time.length; i++) {
-    if (logs.thread[i] !== lane.thread) continue;
-    const x = toPixel(now.window, surface.width, logs.time[i]);
+  const mine = logs.time.map((_, i) => i).filter((i) => logs.thread[i] === lane.thread);
+  const places = mine.map((i) => toPixel(now.window, surface.width, logs.time[i]));
+  const roomy = withRoom(places, 9);
+  for (const [at, i] of mine.entries()) {
+    const x = places[at];
     if (x < -6 || x > surface.width) continue;
     const colour = logColour(logs.level[i], logs.colour[i], now.colours.css);
+    if (!roomy[at]) {
+      surface.fill({ x: x - 0.5, y, w: 2, h: 4 }, colour);
+      continue;
+    }
     surface.fill({ x: x - 2.5, y: y, w: 7, h: 7 }, now.colours.css.panel);
     surface.fill({ x: x - 1.5, y: y + 1, w: 5, h: 5 }, colour);
     surface.line(x, y + 1, x, y + lane.head - 2, colour);

@@ -12,6 +12,7 @@ import {
   pieceLabel,
   piecesOf,
   rowOf,
+  withRoom,
   zoneFill,
   zoneRows,
 } from "../../src/layout/zones.ts";
@@ -112,6 +113,14 @@ describe("what is near", () => {
     const waits = { start: [0, 10], end: [5, 20] };
     expect(coverAt(waits, () => true, 11, 1)).toBe(1);
     expect(coverAt(waits, (i) => i === 0, 11, 1)).toBe(-1);
+  });
+});
+
+describe("marks", () => {
+  it("have a flag where they do not crowd each other", () => {
+    expect(withRoom([0, 20, 24, 40], 9)).toEqual([true, false, false, true]);
+    expect(withRoom([5], 9)).toEqual([true]);
+    expect(withRoom([], 9)).toEqual([]);
   });
 });
 
