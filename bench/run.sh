@@ -45,10 +45,21 @@ oracle() {
     "$python" bench/oracle.py
 }
 
+# The rivals live in an environment of their own: they are nobody's dependency.
+python_spans() {
+  local venv=$cache/bench-spans
+  [ -x "$venv/bin/python" ] || "$python" -m venv "$venv" || return
+  "$venv/bin/pip" install -q opentelemetry-sdk viztracer || return
+  local packages
+  packages=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))') || return
+  PYTHONPATH=$packages "$venv/bin/python" bench/python_spans.py --python "$venv/bin/python"
+}
+
 wanted=("$@")
 bench rate "$python" bench/rate.py
 bench oracle oracle
 bench import_time "$python" bench/import_time.py
+bench python_spans python_spans
 bench overhead "$python" bench/overhead.py
 bench threads "$python" bench/threads.py
 bench rust bench/rust/run.sh

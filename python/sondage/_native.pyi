@@ -1,6 +1,6 @@
 """The compiled part, ``crates/python``."""
 
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from types import TracebackType
 from typing import (
     Any,
@@ -15,6 +15,9 @@ from typing import (
     type_check_only,
 )
 
+from sondage._traces import ProfilingTrace
+
+_C = TypeVar("_C", bound=type)
 _F = TypeVar("_F", bound=Callable[..., Any])
 _Arguments: TypeAlias = Mapping[str, object] | Callable[[], Mapping[str, object]] | None
 _Value: TypeAlias = bool | int | float | str | None
@@ -182,9 +185,10 @@ class _Steps(Awaitable[Any]):
     def end(self) -> None: ...
 
 class Profiler:
-    """The probes of a program's spans. There is one: `sondage.profiler`."""
+    """Makes spans and keeps the newest traces. There is one: `sondage.profiler`.
 
-    __slots__ = ()
+    What is no probe comes from `sondage._profiler` when that is first loaded.
+    """
 
     @property
     def enabled(self) -> bool:
@@ -204,6 +208,26 @@ class Profiler:
         """Return the innermost open span."""
     def clear(self) -> None:
         """Forget all traces."""
+    @overload
+    def trace_all(self, cls: _C, /) -> _C:
+        """Decorate a class: each of its methods and properties becomes a span."""
+    @overload
+    def trace_all(self, /, *, exclude: Iterable[str] = ()) -> Callable[[_C], _C]: ...
+    def trace_calls(self, function: _F, /) -> _F:
+        """Decorate a function: it and every Python call below it become spans."""
+    @property
+    def traces(self) -> list[ProfilingTrace]:
+        """The newest traces, at most `PROFILER_MAX_TRACES`, oldest first."""
+    @property
+    def overhead_per_span_ns(self) -> float:
+        """What a span costs in this program: nanoseconds, measured."""
+    @property
+    def total_overhead_ms(self) -> float:
+        """What all spans so far have cost: milliseconds, from their number and their cost."""
+    def mask(self, *parts: str) -> None:
+        """Record no values of arguments whose names hold one of these; replaces the list."""
+    def log_traces(self, level: int | None = ...) -> None:
+        """Write a line to the logger `Profiler` for each trace that ends; `None` stops it."""
     def _roots(self) -> list[ProfilingSpan | CumulativeSpan]: ...
     def _call_span(
         self,

@@ -18,7 +18,8 @@ class Costs(NamedTuple):
     span: float
     cumulative: float
     around: float
-    """Of a span, what is not entering and leaving it: the call, and what `with` does."""
+    """Of a span, what is not entering and leaving it (the call, and what `with` does), less what
+    reading the clock adds where that is measured."""
 
 
 def _empty() -> int:
@@ -88,7 +89,7 @@ def costs() -> Costs:
     nothing = _median(empty)
     events, _ = _native.event_nanos()
     span = _median(spans) - nothing
-    return Costs(span + events, _median(passes) - nothing, max(span - own, 0.0))
+    return Costs(span + events, _median(passes) - nothing, span - own)
 
 
 # Fewer measured spans say less than the calibration does.

@@ -30,10 +30,16 @@ _SECRETS = (
 )
 
 
-class Profiler(_native.Profiler):
-    """Makes spans and keeps the newest traces. There is one: `sondage.profiler`."""
+class _Parts:
+    """What `Profiler` has beside its probes.
 
-    __slots__ = ()
+    PERF: put into the compiled type itself. A subclass's instance is not of the type that the
+    probes' methods belong to, and CPython then calls them the slow way: 10 to 40 ns more for each
+    (`bench/python_spans.py`, 2-core VM, CPython 3.11).
+    """
+
+    _roots: Callable[[], list[_native.ProfilingSpan | _native.CumulativeSpan]]
+    enabled: bool
 
     @overload
     def trace_all(self, cls: C, /) -> C: ...
@@ -104,6 +110,10 @@ class Profiler(_native.Profiler):
         return f"<sondage profiler, {'on' if self.enabled else 'off'}>"
 
 
+for _name, _part in vars(_Parts).items():
+    if _name == "__repr__" or not _name.startswith("_"):
+        setattr(_native.Profiler, _name, _part)
+Profiler = _native.Profiler
 profiler = Profiler()
 _native.set_secrets(list(_SECRETS))
 atexit.register(_native.flush)

@@ -466,7 +466,7 @@ pub(crate) struct FreeList<T> {
 }
 
 impl<T> FreeList<T> {
-    const MOST: usize = 4096;
+    const MOST: usize = 1 << 16;
 
     pub const fn new() -> FreeList<T> {
         FreeList {

@@ -13,7 +13,7 @@ use std::mem::{offset_of, replace};
 use std::ptr::null_mut;
 
 /// Spans of one trace that are kept in its tree. Those beyond are recorded and counted only.
-pub(crate) const MOST_IN_A_TRACE: u32 = 100_000;
+pub(crate) const MOST_IN_A_TRACE: u32 = 10_000;
 
 const ENTERED: u32 = 1;
 const ENDED: u32 = 2;
@@ -361,31 +361,9 @@ pub(crate) unsafe fn leave(span: *mut Span, failed: bool) {
     }
 }
 
-/// What a span costs depends on the program's memory and caches, so some are measured where they
-/// are.
+/// Adds what one span took of its own to what was measured. What a span costs depends on the
+/// program's memory and caches, so some are measured where they are, in the code that all run.
 #[cold]
-unsafe fn enter_timed(span: *mut Span) {
-    // SAFETY: as in `enter`.
-    unsafe {
-        (*STATE.get()).until_timed = TIMED_EVERY;
-        let began = raw::ticks();
-        enter(span);
-        (*span).flags |= TIMED;
-        note_ticks(began);
-    }
-}
-
-#[cold]
-unsafe fn leave_timed(span: *mut Span, failed: bool) {
-    // SAFETY: as in `enter`.
-    unsafe {
-        let began = raw::ticks();
-        leave(span, failed);
-        note_ticks(began);
-        (*STATE.get()).timed += 1;
-    }
-}
-
 unsafe fn note_ticks(began: u64) {
     // SAFETY: as in `enter`.
     unsafe {
@@ -539,10 +517,13 @@ unsafe extern "C" fn enter_method(object: Object, _: Object) -> Object {
         if (*span).flags == 0 {
             let state = STATE.get();
             (*state).until_timed -= 1;
-            if (*state).until_timed == 0 {
-                enter_timed(span);
-            } else {
-                enter(span);
+            let is_timed = (*state).until_timed == 0;
+            let began = if is_timed { raw::ticks() } else { 0 };
+            enter(span);
+            if is_timed {
+                (*span).flags |= TIMED;
+                (*state).until_timed = TIMED_EVERY;
+                note_ticks(began);
             }
         } else {
             (*span).again += 1;
@@ -562,10 +543,12 @@ unsafe extern "C" fn exit_method(object: Object, arguments: *mut Object, count: 
             if failed {
                 note_error(span, *arguments);
             }
-            if (*span).flags & TIMED == 0 {
-                leave(span, failed);
-            } else {
-                leave_timed(span, failed);
+            let is_timed = (*span).flags & TIMED != 0;
+            let began = if is_timed { raw::ticks() } else { 0 };
+            leave(span, failed);
+            if is_timed {
+                note_ticks(began);
+                (*STATE.get()).timed += 1;
             }
         }
         none()

@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 /// Traces that are kept.
 pub(crate) const MOST_TRACES: usize = 500;
 
-/// Spans that are kept, in all traces together: about 150 MB.
-const MOST_SPANS: u64 = 1_000_000;
+/// Spans that are kept, in all traces together: about 40 MB.
+const MOST_SPANS: u64 = 200_000;
 
 struct State {
     /// Roots: spans, and cumulative spans outside of all spans.
