@@ -60,6 +60,8 @@ mod save;
 #[cfg(not(feature = "enabled"))]
 mod macros_off;
 #[cfg(not(feature = "enabled"))]
+mod off;
+#[cfg(not(feature = "enabled"))]
 #[path = "raw_off.rs"]
 pub mod raw;
 
@@ -79,3 +81,13 @@ pub use connect::{ConnectError, Connection, connect, connection};
 pub use process::{BUFFER_VARIABLE, FLIGHT_VARIABLE};
 #[cfg(feature = "enabled")]
 pub use save::{SaveError, save, save_at_exit, save_on_crash};
+
+#[cfg(not(feature = "enabled"))]
+pub use off::{
+    ConnectError, Connection, SaveError, connect, connection, save, save_at_exit, save_on_crash,
+};
+
+/// The guide's examples.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/rust.md")]
+struct Guide;

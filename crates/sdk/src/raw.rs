@@ -175,6 +175,48 @@ pub fn span_end(span: SpanId, failed: bool) -> bool {
     local::write(&encode::span_end(ticks(), span, failed))
 }
 
+/// Probes with a time that the caller has read from [`ticks`] already, for bindings that keep it.
+pub mod at {
+    use super::{SpanId, TraceId, encode, is_enabled, local};
+
+    /// As [`zone_begin`](super::zone_begin).
+    #[inline(always)]
+    #[must_use]
+    pub fn zone_begin(ticks: u64, site: u32) -> bool {
+        is_enabled() && local::zone_begin(ticks, site)
+    }
+
+    /// As [`zone_end`](super::zone_end).
+    #[inline(always)]
+    pub fn zone_end(ticks: u64) {
+        local::zone_end(ticks);
+    }
+
+    /// As [`span_begin`](super::span_begin).
+    #[inline]
+    pub fn span_begin(ticks: u64, site: u32, span: SpanId, parent: SpanId) -> bool {
+        is_enabled() && local::write(&encode::span_begin(ticks, site, span, parent))
+    }
+
+    /// As [`span_root`](super::span_root).
+    #[inline]
+    pub fn span_root(
+        ticks: u64,
+        site: u32,
+        ids: (SpanId, SpanId),
+        trace: TraceId,
+        remote: bool,
+    ) -> bool {
+        is_enabled() && local::write(&encode::span_root(ticks, site, ids, trace, remote))
+    }
+
+    /// As [`span_end`](super::span_end).
+    #[inline]
+    pub fn span_end(ticks: u64, span: SpanId, failed: bool) -> bool {
+        local::write(&encode::span_end(ticks, span, failed))
+    }
+}
+
 /// An argument of a span, or of this thread's innermost zone where `span` is 0.
 #[inline]
 pub fn value(span: SpanId, key: u32, value: Value<'_>) -> bool {

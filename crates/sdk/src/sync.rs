@@ -49,7 +49,8 @@ impl Identity {
 
     #[cold]
     fn learn(&self) -> u32 {
-        let id = raw::lock(self.name, &self.place.to_string());
+        let place = format!("{}:{}", self.place.file(), self.place.line());
+        let id = raw::lock(self.name, &place);
         // Two threads may meet here; one number stays unused.
         match self
             .id

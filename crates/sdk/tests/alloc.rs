@@ -1,4 +1,5 @@
 //! The allocator that records, from the program's first allocation on.
+#![cfg(feature = "enabled")]
 
 mod common;
 

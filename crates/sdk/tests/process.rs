@@ -1,5 +1,6 @@
 //! What happens to the process: collectors that come and go, `kill -9`, fork, exec, threads that
 //! end, memory that is full. Programs are this one again, in a role.
+#![cfg(feature = "enabled")]
 
 mod common;
 

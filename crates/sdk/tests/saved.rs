@@ -1,4 +1,5 @@
 //! Events in files: at the end of a process, and when a signal kills it.
+#![cfg(feature = "enabled")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Probes can be turned off while the program runs. A file of its own: the switch is the process's.
+#![cfg(feature = "enabled")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The layer of `tracing`. `tracing` itself is a dependency of tests only.
+#![cfg(feature = "enabled")]
 
 mod common;
 
