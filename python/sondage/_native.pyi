@@ -209,10 +209,12 @@ class Profiler:
     def clear(self) -> None:
         """Forget all traces."""
     @overload
-    def trace_all(self, cls: _C, /) -> _C:
+    def trace_all(self, cls: _C, /, *, exclude: Iterable[str] = ()) -> _C:
         """Decorate a class: each of its methods and properties becomes a span."""
     @overload
-    def trace_all(self, /, *, exclude: Iterable[str] = ()) -> Callable[[_C], _C]: ...
+    def trace_all(
+        self, cls: None = None, /, *, exclude: Iterable[str] = ()
+    ) -> Callable[[_C], _C]: ...
     def trace_calls(self, function: _F, /) -> _F:
         """Decorate a function: it and every Python call below it become spans."""
     @property

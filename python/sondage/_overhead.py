@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from sondage import _native
 
-_ROUNDS = 15
-_PASSES = 1000
+_ROUNDS = 75
+_PASSES = 200
 
 
 class Costs(NamedTuple):
@@ -78,11 +78,13 @@ def costs() -> Costs:
     passes: list[int] = []
     _native.begin_calibration()
     try:
-        with profiler.span("sondage"):
-            for _ in range(_ROUNDS):
+        for _ in range(_ROUNDS):
+            with profiler.span("sondage"):
                 empty.append(_empty())
                 spans.append(_spans(profiler))
                 passes.append(_cumulative(profiler))
+            # The next round's spans get the memory of this one's.
+            profiler.clear()
         own, _ = _native.own_nanos()
     finally:
         _native.end_calibration()
@@ -114,10 +116,12 @@ def call_cost() -> float:
     traced: list[int] = []
     _native.begin_calibration()
     try:
-        with _native.Profiler().span("sondage"):
-            for _ in range(_ROUNDS):
+        profiler = _native.Profiler()
+        for _ in range(_ROUNDS):
+            with profiler.span("sondage"):
                 plain.append(_calls())
                 traced.append(_traced_calls())
+            profiler.clear()
     finally:
         _native.end_calibration()
     _, events = _native.event_nanos()

@@ -290,7 +290,7 @@ unsafe fn begin(span: *mut Span, parent: *mut Span) {
             begin_root(span, parent);
         } else {
             (*span).start = raw::ticks();
-            raw::span_begin((*span).site, id, SpanId((*parent).id));
+            raw::at::span_begin((*span).start, (*span).site, id, SpanId((*parent).id));
         }
         if !(*span).data.is_null() {
             capture::record_all(id, (*span).data);
@@ -314,7 +314,8 @@ unsafe fn begin_root(span: *mut Span, remote: *mut Span) {
         (*span).trace = trace.0;
         (*span).start = raw::ticks();
         let id = SpanId((*span).id);
-        raw::span_root((*span).site, id, parent, trace, parent.0 != 0);
+        let ids = (id, parent);
+        raw::at::span_root((*span).start, (*span).site, ids, trace, parent.0 != 0);
     }
 }
 
@@ -364,10 +365,10 @@ pub(crate) unsafe fn leave(span: *mut Span, failed: bool) {
 /// Adds what one span took of its own to what was measured. What a span costs depends on the
 /// program's memory and caches, so some are measured where they are, in the code that all run.
 #[cold]
-unsafe fn note_ticks(began: u64) {
+unsafe fn note_ticks(began: u64, ended: u64) {
     // SAFETY: as in `enter`.
     unsafe {
-        let ticks = raw::ticks().saturating_sub(began);
+        let ticks = ended.saturating_sub(began);
         if ticks < MOST_OWN_TICKS {
             (*STATE.get()).own_ticks += ticks;
         }
@@ -404,8 +405,8 @@ unsafe fn end(span: *mut Span, failed: bool) {
             sum::flush_all((*span).sums, SpanId((*span).id));
         }
         (*span).flags |= if failed { ENDED | FAILED } else { ENDED };
-        raw::span_end(SpanId((*span).id), failed);
         (*span).end = raw::ticks();
+        raw::at::span_end((*span).end, SpanId((*span).id), failed);
     }
 }
 
@@ -432,9 +433,9 @@ pub(crate) unsafe fn begin_call(span: *mut Span, parent: *mut Span) {
         (*STATE.get()).calls += 1;
         place(span, parent);
         (*span).id = (*parent).id;
-        let is_recorded = raw::zone_begin((*span).site);
-        (*span).again = u32::from(is_recorded);
         (*span).start = raw::ticks();
+        let is_recorded = raw::at::zone_begin((*span).start, (*span).site);
+        (*span).again = u32::from(is_recorded);
     }
 }
 
@@ -445,7 +446,7 @@ pub(crate) unsafe fn end_call(span: *mut Span, failed: bool) -> *mut Span {
     unsafe {
         (*span).end = raw::ticks();
         if (*span).again != 0 {
-            raw::zone_end();
+            raw::at::zone_end((*span).end);
         }
         (*span).flags |= if failed { ENDED | FAILED } else { ENDED };
         let root = replace(&mut (*span).root, null_mut());
@@ -520,10 +521,11 @@ unsafe extern "C" fn enter_method(object: Object, _: Object) -> Object {
             let is_timed = (*state).until_timed == 0;
             let began = if is_timed { raw::ticks() } else { 0 };
             enter(span);
+            let ended = if is_timed { raw::ticks() } else { 0 };
             if is_timed {
                 (*span).flags |= TIMED;
                 (*state).until_timed = TIMED_EVERY;
-                note_ticks(began);
+                note_ticks(began, ended);
             }
         } else {
             (*span).again += 1;
@@ -546,8 +548,9 @@ unsafe extern "C" fn exit_method(object: Object, arguments: *mut Object, count: 
             let is_timed = (*span).flags & TIMED != 0;
             let began = if is_timed { raw::ticks() } else { 0 };
             leave(span, failed);
+            let ended = if is_timed { raw::ticks() } else { 0 };
             if is_timed {
-                note_ticks(began);
+                note_ticks(began, ended);
                 (*STATE.get()).timed += 1;
             }
         }

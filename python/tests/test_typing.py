@@ -1,0 +1,41 @@
+"""The types say what the compiled module has."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from conftest import ROOT
+
+# What is typed only, or made while the package is loaded.
+ALLOWED = """
+sondage\\._native\\._.*
+sondage\\._native\\.__all__
+sondage\\.__main__
+"""
+
+CODE = """
+import sys
+import sondage
+sondage.profiler  # what is put into the compiled type when it is first loaded
+from mypy import stubtest
+sys.exit(stubtest.main())
+"""
+
+
+def test_the_stub_is_the_module(python: Path, tmp_path: Path) -> None:
+    allowed = tmp_path / "allowed"
+    allowed.write_text(ALLOWED)
+    arguments = ["--allowlist", str(allowed), "--ignore-unused-allowlist", "sondage._native"]
+    done = subprocess.run(
+        [python, "-c", CODE, *arguments], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_program_of_a_user_passes_strict_checks(python: Path, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text((ROOT / "examples/spans.py").read_text(encoding="utf-8"))
+    command = [python, "-m", "mypy", "--strict", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
