@@ -31,12 +31,7 @@ _SECRETS = (
 
 
 class _Parts:
-    """What `Profiler` has beside its probes.
-
-    PERF: put into the compiled type itself. A subclass's instance is not of the type that the
-    probes' methods belong to, and CPython then calls them the slow way: 10 to 40 ns more for each
-    (`bench/python_spans.py`, 2-core VM, CPython 3.11).
-    """
+    """What `Profiler` has beside its probes: put into the compiled class, so that there is one."""
 
     _roots: Callable[[], list[_native.ProfilingSpan | _native.CumulativeSpan]]
     enabled: bool

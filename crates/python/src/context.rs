@@ -8,6 +8,9 @@
 //! one owner but us. As soon as somebody copies the context, one of the counts is two, and the
 //! next change makes a new cell. Where the fields lie is found out when the module is loaded, and
 //! tried; on an interpreter that has them elsewhere the variable is set each time.
+//!
+//! PERF: a span with cells changed in place and with the variable set: 129 and 403 ns
+//! (`bench/python_spans.py`, 2-core VM, CPython 3.11).
 
 use crate::object::{Guarded, Head, Object, TypeBuilder, api, decref, new_ref, xdecref};
 use crate::span::Span;

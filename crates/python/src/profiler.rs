@@ -11,9 +11,35 @@ use std::ffi::{c_int, c_void};
 use std::mem::offset_of;
 use std::ptr::null_mut;
 
+/// The probes themselves are functions in slots of the instance.
+///
+/// PERF: of a name that a module imported, CPython loads an attribute and calls it, instead of
+/// calling a method. Of a method that makes a bound object each time; of a slot it is one load.
+/// `bench/python_spans.py`, 2-core VM, CPython 3.11.
 #[repr(C)]
 struct Profiler {
     head: Head,
+    span: Object,
+    cumulative_span: Object,
+    current_span: Object,
+}
+
+static PROBES: Guarded<[Object; 3]> = Guarded::new([null_mut(); 3]);
+
+unsafe extern "C" fn new_profiler(kind: *mut py::PyTypeObject, _: Object, _: Object) -> Object {
+    // SAFETY: Python calls it with our type or one derived from it. Each instance has references
+    // of its own to the functions, which live for ever.
+    unsafe {
+        let object = py::PyType_GenericAlloc(kind, 0);
+        if !object.is_null() {
+            let profiler: *mut Profiler = object.cast();
+            let [span, cumulative, current] = *PROBES.get();
+            (*profiler).span = new_ref(span);
+            (*profiler).cumulative_span = new_ref(cumulative);
+            (*profiler).current_span = new_ref(current);
+        }
+        object
+    }
 }
 
 /// What every probe gives while the profiler is off: entering, leaving and setting do nothing.
@@ -68,10 +94,8 @@ unsafe fn set_last(name: Object, data: Object, is_cumulative: bool) {
     }
 }
 
-/// Whether probes record. The process's switch too, which `raw` keeps.
-///
-/// PERF: a byte of our own: reading the other crate's goes by a call. `bench/python_spans.py`,
-/// 2-core VM: 2 ns less for a probe that is off.
+/// Whether probes of Python record. Apart from the process's switch, which `raw` keeps: measuring
+/// what a span costs needs one without the other.
 static IS_ON: Guarded<bool> = Guarded::new(true);
 
 #[inline(always)]
@@ -417,21 +441,22 @@ pub(crate) unsafe fn init() -> Option<[*mut py::PyTypeObject; 2]> {
     let doc = c"The probes of a program's spans. There is one: sondage.profiler.";
     let profiler = TypeBuilder::new::<Profiler>(c"sondage._native.Profiler", doc)
         .flag(py::Py_TPFLAGS_BASETYPE)
-        .method(method_keywords(
+        .slot(py::Py_tp_new, new_profiler as *mut _)
+        .object(
             c"span",
-            span_method,
-            c"span(name, args=None): a span, for `with` or as a decorator.",
-        ))
-        .method(method1(
+            offset_of!(Profiler, span),
+            c"span(name, args=None)",
+        )
+        .object(
             c"cumulative_span",
-            cumulative_method,
-            c"cumulative_span(name): a pass that is added to those of its name.",
-        ))
-        .method(method0(
+            offset_of!(Profiler, cumulative_span),
+            c"cumulative_span(name)",
+        )
+        .object(
             c"current_span",
-            current_method,
-            c"The innermost open span, or None.",
-        ))
+            offset_of!(Profiler, current_span),
+            c"current_span()",
+        )
         .method(method0(c"clear", clear_method, c"Forgets all traces."))
         .method(method0(
             c"_roots",
@@ -481,6 +506,28 @@ pub(crate) unsafe fn init() -> Option<[*mut py::PyTypeObject; 2]> {
         }
         (*object.cast::<NoSpan>()).call = no_call;
         *NO_SPAN.get() = object;
+        let probes = [
+            method_keywords(
+                c"span",
+                span_method,
+                c"span(name, args=None): a span, for `with` or as a decorator.",
+            ),
+            method1(
+                c"cumulative_span",
+                cumulative_method,
+                c"cumulative_span(name): a pass that is added to those of its name.",
+            ),
+            method0(
+                c"current_span",
+                current_method,
+                c"The innermost open span, or None.",
+            ),
+        ]
+        .map(|probe| py::PyCFunction_NewEx(Box::leak(Box::new(probe)), null_mut(), null_mut()));
+        if probes.iter().any(|probe| probe.is_null()) {
+            return None;
+        }
+        *PROBES.get() = probes;
         let enter = method0(c"__enter__", no_enter, c"Does nothing.");
         let exit = method_fast(c"__exit__", no_exit, c"Does nothing.");
         span::enter_by_call(no, enter, exit).then_some([profiler, no])

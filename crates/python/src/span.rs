@@ -481,7 +481,8 @@ pub(crate) unsafe fn cut_links(root: *mut Span) {
 ///
 /// PERF: `with` looks `__enter__` and `__exit__` up and makes a bound method of each. Our
 /// descriptor of these names gives the span itself instead, and calling it is this.
-/// `bench/python_spans.py`, 2-core VM: 42 ns less for a span.
+/// A span with it and with bound methods: 129 and 188 ns (`bench/python_spans.py`, 2-core VM,
+/// CPython 3.11).
 unsafe extern "C" fn call_span(
     object: Object,
     arguments: *const Object,
