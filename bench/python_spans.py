@@ -23,6 +23,8 @@ from typing import Self
 
 from common import ROOT, machine, table
 
+from sondage import profiler  # as programs do: CPython compiles imported names otherwise
+
 ns = time.perf_counter_ns
 Loop = Callable[[int], None]
 
@@ -45,8 +47,6 @@ class ByHand:
 
 def contestants() -> dict[str, Loop]:
     """Make the loops."""
-    from sondage import profiler
-
     profiler.enabled = False
     nothing = profiler.span("nothing")
     profiler.enabled = True
@@ -181,7 +181,6 @@ def rivals() -> dict[str, Loop]:
 
 def calls() -> dict[str, float]:
     """Nanoseconds that tracing adds to one call of a Python function."""
-    from sondage import profiler
 
     def leaf() -> None: ...
 
@@ -213,8 +212,6 @@ def calls() -> dict[str, float]:
 
 def work(spans: bool) -> float:
     """Run the same work with and without spans; return microseconds."""
-    from sondage import profiler
-
     total = 0
     began = ns()
     if spans:
@@ -232,8 +229,6 @@ def work(spans: bool) -> float:
 
 def overhead() -> dict[str, float]:
     """Hold what we say that spans cost against what they do."""
-    from sondage import profiler
-
     _ = profiler.overhead_per_span_ns  # what is measured once is measured now
     with_spans, without = [], []
     for _ in range(40):
