@@ -12,7 +12,7 @@
 //!    before and after their neighbours, and must be the same.
 //! 2. *What is rare can still slip through*: cache lines arrive out of order, and the copying itself
 //!    is interrupted. A copy that took too long is thrown away, and no call edge (caller, its
-//!    instruction, callee) is believed until it was seen in two copies in a row, or in many of those
+//!    instruction, callee) is believed until it was seen in several copies in a row, or in many of those
 //!    that could show it. A program has few edges and runs them often; an accident does not repeat
 //!    itself.
 //!
@@ -54,7 +54,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             depth: 2048,
-            tries: 24,
+            tries: 64,
             codes: MAX_CODES,
         }
     }
@@ -260,14 +260,17 @@ impl<M: Memory> Target<M> {
         let mut tries = 0;
         let mut extensions = 0;
         let mut late = 0;
+        // Copies that led nowhere. Those that only wait to be confirmed are no reason to look for
+        // another way into the stack.
+        let mut lost = 0_u32;
         let mut reject = Reject::Torn;
         cursor.still = 0;
         cursor.task_seen = None;
         cursor.task_tries = 0;
         self.edges.next_sample();
         while tries < self.limits.tries {
-            cursor.start = match tries.checked_sub(PATIENCE) {
-                Some(late) if late.is_multiple_of(2) => self.outer_frame(cursor, late / 2),
+            cursor.start = match lost.checked_sub(PATIENCE) {
+                Some(turn) if turn.is_multiple_of(2) => self.outer_frame(cursor, turn / 2),
                 _ => None,
             };
             match self.attempt(cursor, out, still) {
@@ -296,6 +299,7 @@ impl<M: Memory> Target<M> {
                         }
                         Retry::Torn => {
                             tries += 1;
+                            lost += 1;
                             reject = Reject::Torn;
                         }
                         Retry::Late => {
@@ -306,10 +310,12 @@ impl<M: Memory> Target<M> {
                         Retry::Task => {}
                         Retry::Unmapped => {
                             tries += 1;
+                            lost += 1;
                             reject = Reject::BadRead;
                         }
                         Retry::Nonsense => {
                             tries += 1;
+                            lost += 1;
                             reject = Reject::Invalid;
                         }
                     }

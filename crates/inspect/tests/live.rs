@@ -338,13 +338,18 @@ fn subinterpreters_are_read_too() {
         let inner: Vec<_> = threads.iter().filter(|t| t.interpreter != 0).collect();
         assert!(!inner.is_empty(), "{}: no subinterpreter", python.label);
         let mut out = StackSnapshot::default();
-        let seen = inner.iter().any(|thread| {
-            let mut cursor = ThreadCursor::new(thread);
-            target.sample(&mut cursor, &mut out).is_ok()
-                && words(&target, &out)
-                    .iter()
-                    .any(|line| line.starts_with("inside:"))
-        });
+        // It has said that it is ready, and may still be on its way into its sleep.
+        let end = Instant::now() + Duration::from_secs(10);
+        let mut seen = false;
+        while !seen && Instant::now() < end {
+            seen = inner.iter().any(|thread| {
+                let mut cursor = ThreadCursor::new(thread);
+                target.sample(&mut cursor, &mut out).is_ok()
+                    && words(&target, &out)
+                        .iter()
+                        .any(|line| line.starts_with("inside:"))
+            });
+        }
         assert!(seen, "{}: inside() was not seen", python.label);
         let gils = target.gils().expect("GILs");
         assert_eq!(gils.len(), if python.minor >= 12 { gils.len() } else { 1 });
