@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from sondage import CumulativeSpan, ProfilingSpan
+from sondage import CumulativeSpan, ProfilingSpan, profiler
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,3 +38,21 @@ def tree(node: ProfilingSpan | CumulativeSpan) -> str:
     if isinstance(node, CumulativeSpan) or not node.children:
         return node.name
     return f"{node.name}({' '.join(tree(child) for child in node.children)})"
+
+
+@pytest.fixture
+def clean() -> Iterator[None]:
+    """Let a test begin and end without traces, and without a span that is open."""
+    profiler.enabled = True
+    profiler.clear()
+    yield
+    profiler.enabled = True
+    profiler.clear()
+    assert profiler.current_span() is None
+
+
+def last() -> ProfilingSpan:
+    """Return the root of the newest trace."""
+    root = profiler.traces[-1].root_span
+    assert isinstance(root, ProfilingSpan)
+    return root
