@@ -157,8 +157,9 @@ pub struct ThreadCursor {
     /// was the same.
     weak: Vec<RawFrame>,
     still: u32,
-    /// The task and its coroutine that were found with the copy before, in this sample.
-    task_seen: Option<(u64, u64)>,
+    /// The task that was found with the copy before, in this sample, its coroutine, and the one that the
+    /// stack began with.
+    task_seen: Option<(u64, u64, u64)>,
     /// Copies of this sample that were made again to find the task.
     task_tries: u32,
 }
@@ -284,6 +285,9 @@ impl<M: Memory> Target<M> {
                 }
                 Err(Stop::Retry(retry)) => {
                     self.counters.rereads += 1;
+                    if retry != Retry::Task {
+                        cursor.task_seen = None;
+                    }
                     match retry {
                         Retry::Extended => {
                             self.counters.outside += 1;

@@ -47,7 +47,7 @@ fn no_task_is_given_anothers_name() {
         let mut target = program.open();
         let mut cursors: Vec<ThreadCursor> = Vec::new();
         let mut out = StackSnapshot::default();
-        let (mut inside, mut named, mut eager, mut late) = (0, 0, 0, 0);
+        let (mut inside, mut named, mut eager) = (0, 0, 0);
         let mut wrong: HashMap<(String, String), u32> = HashMap::new();
         for turn in 0..40_000 {
             if turn % 5000 == 0 {
@@ -70,9 +70,6 @@ fn no_task_is_given_anothers_name() {
                     named += 1;
                     eager += 1;
                 }
-                // An eager task runs inside the one that made it, and both coroutines are in the stack:
-                // in the nanoseconds of the change the outer one's name can be proved.
-                Some(truth) if truth.starts_with("in_eager") && name == "in_main" => late += 1,
                 Some(truth) => {
                     let pair = (truth.to_owned(), format!("{name} {lines:?}"));
                     *wrong.entry(pair).or_default() += 1;
@@ -86,11 +83,6 @@ fn no_task_is_given_anothers_name() {
             target.counters()
         );
         assert!(wrong.is_empty(), "{}: {wrong:?}", python.label);
-        assert!(
-            late * 1000 <= inside,
-            "{}: {late} of {inside}",
-            python.label
-        );
         assert!(inside > 2000, "{}: saw {inside} only", python.label);
         assert!(
             f64::from(named) > 0.3 * f64::from(inside),

@@ -127,15 +127,15 @@ impl<M: Memory> Target<M> {
         running: Option<u64>,
     ) -> bool {
         let coro = found.words.coro;
-        let seen = Some((found.at, coro));
+        let seen = root.map(|root| (found.at, coro, root));
         let before = std::mem::replace(&mut cursor.task_seen, seen);
         match root {
             // Just before its first instruction or after its last.
             None => running.is_some(),
             Some(root) if root == coro => true,
             // The task's coroutine is there, but drives another one by hand; or (3.12 and later) the
-            // step of a task that it makes runs inside of its own. That one would be current, so the
-            // outer one must have been so before this copy and after it.
+            // step of a task that it makes runs inside of its own and began while the copy was made. That
+            // one would be current in the next copy, or over.
             Some(_) => {
                 self.frame_of(cursor, coro).is_some()
                     && (self.layout.version.minor < 12 || before == seen)
