@@ -108,6 +108,11 @@ bool sondage_save(const char *path);
 bool sondage_save_at_exit(const char *path);
 bool sondage_save_on_crash(const char *path);
 
+/* Lets the Tracy profiler see all of it live, at this port of 127.0.0.1 (0 for the usual, 8086); whether
+ * it listens. False in a library that was built without Tracy: `cargo build --release -p sondage-c
+ * --features tracy`, and -lstdc++ where libsondage_c.a is linked. */
+bool sondage_tracy_start(uint16_t port);
+
 /* Events for which there was no room. */
 uint64_t sondage_lost(void);
 

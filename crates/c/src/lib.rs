@@ -76,7 +76,8 @@ pub unsafe extern "C" fn sondage_text(string: *const c_char) -> u32 {
 pub unsafe extern "C" fn sondage_lock(name: *const c_char, place: *const c_char) -> u32 {
     // SAFETY: C strings, as the header asks for.
     let [name, place] = unsafe { [text(name), text(place)] };
-    raw::lock(&name, &place)
+    // Whether readers will share it is told only by what happens to it.
+    raw::shared_lock(&name, &place)
 }
 
 /// Begins a zone.
@@ -257,6 +258,25 @@ pub unsafe extern "C" fn sondage_save_at_exit(path: *const c_char) -> bool {
 pub unsafe extern "C" fn sondage_save_on_crash(path: *const c_char) -> bool {
     // SAFETY: a C string or null, as the header asks for.
     unsafe { saved(path, |path| sondage::save_on_crash(path)) }
+}
+
+/// Starts Tracy at this port of 127.0.0.1, the usual one for 0; whether it listens. False in a
+/// library without the feature `tracy`.
+#[unsafe(no_mangle)]
+pub extern "C" fn sondage_tracy_start(port: u16) -> bool {
+    #[cfg(feature = "tracy")]
+    {
+        let mut config = sondage::tracy::Config::default();
+        if port != 0 {
+            config.port = port;
+        }
+        sondage::tracy::start(&config).is_ok()
+    }
+    #[cfg(not(feature = "tracy"))]
+    {
+        let _ = port;
+        false
+    }
 }
 
 /// Events lost since the start of the process.

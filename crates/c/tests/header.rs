@@ -117,7 +117,14 @@ fn a_program_in_c_shared_and_static() {
     let library = library();
     let shared = ["-L", library.to_str().unwrap(), "-lsondage_c"];
     let archive = library.join("libsondage_c.a");
-    let archive = [archive.to_str().unwrap(), "-lpthread", "-ldl", "-lm"];
+    // The last for Tracy: a build of the whole workspace has it built in.
+    let archive = [
+        archive.to_str().unwrap(),
+        "-lpthread",
+        "-ldl",
+        "-lm",
+        "-lstdc++",
+    ];
     for arguments in [&shared[..], &archive[..]] {
         let mut wanted: Vec<String> = OF_C.map(str::to_owned).to_vec();
         wanted.push("message 2 ".to_owned());

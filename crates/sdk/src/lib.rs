@@ -10,6 +10,8 @@
 //! allocates or calls the system on the way, and what was written outlives `kill -9`. Without a
 //! collector the last 4 MB of each thread are kept, 64 MB of the process
 //! (`SONDAGE_FLIGHT`, `SONDAGE_BUFFER`). With `default-features = false` every probe is nothing.
+//! With the feature `tracy` all of it reaches the Tracy profiler too, once that is asked for: the
+//! module `tracy`, which is only there with the feature.
 //!
 //! **Not for** looking at the result: `sondage run`, `record` and `view` do that. Nor for signal
 //! handlers: a probe there may have interrupted another one.
@@ -56,6 +58,13 @@ pub mod raw;
 mod registry;
 #[cfg(feature = "enabled")]
 mod save;
+#[cfg(all(feature = "enabled", feature = "tracy"))]
+mod tell;
+#[cfg(all(feature = "enabled", not(feature = "tracy")))]
+#[path = "tell_off.rs"]
+mod tell;
+#[cfg(all(feature = "enabled", feature = "tracy"))]
+pub mod tracy;
 
 #[cfg(not(feature = "enabled"))]
 mod macros_off;
@@ -64,6 +73,9 @@ mod off;
 #[cfg(not(feature = "enabled"))]
 #[path = "raw_off.rs"]
 pub mod raw;
+#[cfg(all(not(feature = "enabled"), feature = "tracy"))]
+#[path = "tracy_off.rs"]
+pub mod tracy;
 
 pub use alloc::Alloc;
 pub use cumulative::{Cumulative, Pass};
@@ -91,3 +103,8 @@ pub use off::{
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/guide/rust.md")]
 struct Guide;
+
+/// The guide's examples.
+#[cfg(all(doctest, feature = "tracy"))]
+#[doc = include_str!("../../../docs/guide/tracy.md")]
+struct TracyGuide;

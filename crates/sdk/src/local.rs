@@ -3,9 +3,12 @@
 use crate::clock::{mono_nanos, ticks};
 use crate::connect;
 use crate::process;
+use crate::tell;
 use sondage_wire::{Arena, Definition, Memory, Producer, Size, SpanId};
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicU64, Ordering};
+#[cfg(feature = "tracy")]
+use std::{ffi::CString, mem::ManuallyDrop, ptr::null_mut};
 
 /// A thread's own.
 pub(crate) struct Local {
@@ -20,6 +23,20 @@ pub(crate) struct Local {
     pub span: SpanId,
     /// Numbers of spans that are this thread's to give.
     spans: std::ops::Range<u64>,
+    #[cfg(feature = "tracy")]
+    tracy: Tracy,
+}
+
+/// What a thread keeps for Tracy.
+#[cfg(feature = "tracy")]
+struct Tracy {
+    /// Null until Tracy hears of this thread. Then the producer is in there, and the one of `Local`
+    /// has never room.
+    thread: *mut crate::tracy::Thread,
+    /// The thread ends, and what Tracy keeps of it is gone.
+    is_over: bool,
+    /// How the program calls the thread.
+    name: ManuallyDrop<Option<CString>>,
 }
 
 thread_local! {
@@ -33,6 +50,8 @@ thread_local! {
         name: Some([0; 16]),
         span: SpanId(0),
         spans: 0..0,
+        #[cfg(feature = "tracy")]
+        tracy: Tracy { thread: null_mut(), is_over: false, name: ManuallyDrop::new(None) },
     }) };
 }
 
@@ -41,6 +60,22 @@ thread_local! {
 #[inline(always)]
 pub(crate) fn local() -> *mut Local {
     LOCAL.with(UnsafeCell::get)
+}
+
+/// The producer of the thread, whose own this is.
+///
+/// # Safety
+/// The pointer is to this thread's own.
+#[inline]
+unsafe fn producer(local: *mut Local) -> *mut Producer {
+    // SAFETY: as promised. A thread's state of Tracy's is there until the pointer to it is null.
+    unsafe {
+        #[cfg(feature = "tracy")]
+        if !(*local).tracy.thread.is_null() {
+            return &raw mut (*(*local).tracy.thread).producer;
+        }
+        &raw mut (*local).producer
+    }
 }
 
 /// Begins a zone; false when it is not recorded.
@@ -74,6 +109,10 @@ pub(crate) fn zone_end(ticks: u64) {
 #[cold]
 #[inline(never)]
 fn zone_end_slow(ticks: u64) {
+    #[cfg(feature = "tracy")]
+    if !crate::tracy::zone_end() {
+        return;
+    }
     slow(|producer| producer.zone_end(ticks), Producer::drop_zone_end);
 }
 
@@ -93,7 +132,7 @@ fn write_slow(words: &[u64]) -> bool {
 
 /// There was no room: gets some and tries again, or counts the loss.
 fn slow(
-    attempt: impl FnOnce(&mut Producer) -> bool,
+    attempt: impl Fn(&mut Producer) -> bool,
     lose: impl FnOnce(&mut Producer, Arena<'_>),
 ) -> bool {
     let local = local();
@@ -103,9 +142,13 @@ fn slow(
     unsafe {
         if (*local).is_busy {
             if let Some(arena) = process::existing() {
-                lose(&mut (*local).producer, arena);
+                lose(&mut *producer(local), arena);
             }
             return false;
+        }
+        #[cfg(feature = "tracy")]
+        if !(*local).tracy.thread.is_null() && attempt(&mut *producer(local)) {
+            return true;
         }
         let busy = Busy::new();
         let arena = process::arena();
@@ -116,7 +159,7 @@ fn slow(
                 if !(*local).is_watched {
                     (*local).is_watched = process::watch_thread_end();
                 }
-                let producer = &mut (*local).producer;
+                let producer = &mut *producer(local);
                 let written = producer.refill(arena, mono_nanos) && attempt(producer);
                 if !written {
                     lose(producer, arena);
@@ -127,6 +170,7 @@ fn slow(
         drop(busy);
         if arena.is_some() {
             connect::look();
+            tell::look();
         }
         written
     }
@@ -139,7 +183,7 @@ fn name_thread(arena: Arena<'_>) -> u32 {
     let now = process::system_name();
     // SAFETY: the pointer is to this thread's own; what defines a name keeps no reference to it.
     unsafe {
-        match (*local).producer.thread() {
+        match (*producer(local)).thread() {
             Some(number) => {
                 if (*local).name.is_some_and(|name| name != now) {
                     (*local).name = Some(now);
@@ -151,7 +195,7 @@ fn name_thread(arena: Arena<'_>) -> u32 {
             }
             None => {
                 let number = arena.define_thread(process::tid(), &process::text_of(&now));
-                (*local).producer.attach(number);
+                (*producer(local)).attach(number);
                 (*local).name = Some(now);
                 number
             }
@@ -192,10 +236,16 @@ pub(crate) fn seal() {
     // SAFETY: the pointer is to this thread's own, and nothing else runs in it now.
     unsafe {
         (*local).is_watched = false;
+        let _busy = Busy::new();
         if let Some(arena) = process::existing() {
-            let _busy = Busy::new();
             name_thread(arena);
-            (*local).producer.seal(arena);
+            (*producer(local)).seal(arena);
+        }
+        #[cfg(feature = "tracy")]
+        {
+            forget_tracy();
+            let name = &mut (*local).tracy.name;
+            **name = None;
         }
     }
 }
@@ -205,8 +255,13 @@ pub(crate) fn forked() {
     let local = local();
     // SAFETY: the pointer is to this thread's own, and nothing else runs in this process yet.
     unsafe {
-        (*local).producer.fork();
+        (*producer(local)).fork();
         (*local).spans = 0..0;
+        #[cfg(feature = "tracy")]
+        {
+            let _busy = Busy::new();
+            forget_tracy();
+        }
     }
 }
 
@@ -222,6 +277,84 @@ pub(crate) fn set_thread_name(name: &str) {
         arena.define(&Definition::Thread { number, tid, name });
         // SAFETY: as above.
         unsafe { (*local()).name = None };
+    }
+}
+
+/// Calls `with` with what this thread keeps while Tracy runs, made if need be. Not from inside, and
+/// not when the thread ends.
+#[cfg(feature = "tracy")]
+pub(crate) fn with_tracy<R>(with: impl FnOnce(&mut crate::tracy::Thread) -> R) -> Option<R> {
+    let local = local();
+    // SAFETY: the pointer is to this thread's own. `is_busy` keeps out whoever would come here from
+    // inside, and make a second reference.
+    unsafe {
+        if (*local).is_busy || (*local).tracy.is_over {
+            return None;
+        }
+        let _busy = Busy::new();
+        if (*local).tracy.thread.is_null() {
+            let name = &(*local).tracy.name;
+            let name = name.as_deref();
+            let thread = crate::tracy::Thread::new(Producer::new(), name);
+            let thread = Box::into_raw(Box::new(thread));
+            std::mem::swap(&mut (*thread).producer, &mut (*local).producer);
+            (*local).tracy.thread = thread;
+            if !(*local).is_watched {
+                (*local).is_watched = process::watch_thread_end();
+            }
+        }
+        Some(with(&mut *(*local).tracy.thread))
+    }
+}
+
+/// Takes the producer back from what the thread kept for Tracy.
+#[cfg(feature = "tracy")]
+fn forget_tracy() {
+    let local = local();
+    // SAFETY: the pointer is to this thread's own, and nobody has a reference to what is dropped:
+    // only the thread's end and a fork come here.
+    unsafe {
+        let thread = std::mem::replace(&mut (*local).tracy.thread, null_mut());
+        if !thread.is_null() {
+            std::mem::swap(&mut (*thread).producer, &mut (*local).producer);
+            drop(Box::from_raw(thread));
+        }
+    }
+}
+
+/// What Tracy keeps of this thread is about to go.
+#[cfg(feature = "tracy")]
+pub(crate) fn tracy_ends() {
+    if crate::tracy::is_started() {
+        with_tracy(crate::tracy::Thread::end);
+    }
+    // SAFETY: the pointer is to this thread's own.
+    unsafe { (*local()).tracy.is_over = true };
+}
+
+/// Notes how the program calls the thread, for Tracy.
+#[cfg(feature = "tracy")]
+pub(crate) fn keep_name(name: &str) {
+    if is_busy() {
+        return;
+    }
+    let local = local();
+    let is_started = crate::tracy::is_started();
+    let kept = {
+        let _busy = Busy::new();
+        let name = CString::new(name.split('\0').next().unwrap_or_default()).ok();
+        // SAFETY: the pointer is to this thread's own.
+        unsafe {
+            if !(*local).is_watched {
+                (*local).is_watched = process::watch_thread_end();
+            }
+            let kept = &mut (*local).tracy.name;
+            **kept = name;
+            kept.as_deref()
+        }
+    };
+    if is_started && let Some(name) = kept {
+        with_tracy(|thread| thread.rename(name));
     }
 }
 

@@ -5,6 +5,7 @@ use crate::connect;
 use crate::local;
 use crate::registry::Registry;
 use crate::save;
+use crate::tell;
 use sondage_wire::hello::MEMORY_NAME;
 use sondage_wire::{Arena, Size};
 use std::cell::UnsafeCell;
@@ -240,6 +241,7 @@ fn watch_process() {
 
 extern "C" fn on_exit() {
     save::at_exit();
+    tell::at_exit();
     if let Some(arena) = existing() {
         arena.close();
     }
@@ -274,6 +276,7 @@ extern "C" fn after_fork() {
 
 /// The child has its parent's memory mapped, and would write into its parent's events.
 extern "C" fn in_child() {
+    tell::forked();
     local::forked();
     RANDOM.store(0, Ordering::Relaxed);
     let shared = SHARED.swap(null_mut(), Ordering::AcqRel);

@@ -28,6 +28,8 @@ nothing! {
     fn text(text: &str) -> u32 = 0;
     /// 0.
     fn lock(name: &str, place: &str) -> u32 = 0;
+    /// 0.
+    fn shared_lock(name: &str, place: &str) -> u32 = 0;
     /// False.
     fn zone_begin(site: u32) -> bool = false;
     /// Nothing.
@@ -43,6 +45,8 @@ nothing! {
     /// False.
     fn span_begin(site: u32, span: SpanId, parent: SpanId) -> bool = false;
     /// False.
+    fn span_make(site: u32, span: SpanId, parent: SpanId) -> bool = false;
+    /// False.
     fn span_root(site: u32, span: SpanId, parent: SpanId, trace: TraceId, remote: bool) -> bool = false;
     /// False.
     fn span_enter(span: SpanId) -> bool = false;
@@ -53,6 +57,8 @@ nothing! {
     /// False.
     fn value(span: SpanId, key: u32, value: Value<'_>) -> bool = false;
     /// False.
+    fn value_untold(span: SpanId, key: u32, value: Value<'_>) -> bool = false;
+    /// False.
     fn frame(name: u32, op: FrameOp) -> bool = false;
     /// False.
     fn plot(name: u32, value: Value<'_>) -> bool = false;
@@ -60,6 +66,8 @@ nothing! {
     fn message(level: u8, colour: u32, text: &str) -> bool = false;
     /// False.
     fn lock_event(lock: u32, op: LockOp) -> bool = false;
+    /// False.
+    fn lock_wait(lock: u32, wanted: LockOp) -> bool = false;
     /// False.
     fn memory(address: u64, bytes: u64) -> bool = false;
     /// False.
@@ -79,6 +87,24 @@ nothing! {
 pub fn zone_begin_at(site: impl FnOnce() -> u32) -> bool {
     let _ = site;
     false
+}
+
+/// Probes with a time that the caller has read already: nothing.
+pub mod at {
+    use super::{SpanId, TraceId};
+
+    nothing! {
+        /// False.
+        fn zone_begin(ticks: u64, site: u32) -> bool = false;
+        /// Nothing.
+        fn zone_end(ticks: u64);
+        /// False.
+        fn span_begin(ticks: u64, site: u32, span: SpanId, parent: SpanId) -> bool = false;
+        /// False.
+        fn span_root(ticks: u64, site: u32, ids: (SpanId, SpanId), trace: TraceId, remote: bool) -> bool = false;
+        /// False.
+        fn span_end(ticks: u64, span: SpanId, failed: bool) -> bool = false;
+    }
 }
 
 /// What [`lost`] counts: nothing.

@@ -1,12 +1,15 @@
 //! What this process has given a number: places, texts, locks. Kept here too, because a forked
 //! child has an arena of its own and needs them written anew.
 
+use crate::tell;
+#[cfg(feature = "tracy")]
+use crate::tracy::{Lock, Name, Place};
 use sondage_wire::{Arena, Definition};
 use std::collections::HashMap;
 
 /// As many places, texts and locks of each kind get a number. Names made while the program runs
 /// (one for each user, say) must not fill the memory.
-const MAX_OF_A_KIND: usize = 1 << 16;
+pub(crate) const MAX_OF_A_KIND: usize = 1 << 16;
 
 /// A place, but for its number.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -18,13 +21,21 @@ struct SiteKey {
     colour: u32,
 }
 
+/// A lock: its name, its place, and whether readers may share it.
+struct LockEntry {
+    name: String,
+    place: String,
+    #[cfg_attr(not(feature = "tracy"), expect(dead_code, reason = "Tracy's alone"))]
+    is_shared: bool,
+}
+
 /// Names and numbers.
 #[derive(Default)]
 pub(crate) struct Registry {
     sites: HashMap<SiteKey, u32>,
     texts: HashMap<String, u32>,
-    /// Name and place of each lock, by number less one: no two locks are the same.
-    locks: Vec<(String, String)>,
+    /// By number less one: no two locks are the same.
+    locks: Vec<LockEntry>,
     process: Option<String>,
     /// Names that got no number.
     pub refused: u64,
@@ -57,6 +68,7 @@ impl Registry {
         if let Some(arena) = arena {
             arena.define(&site_definition(&key, id));
         }
+        tell::new_site(id, (name, function, file), line, colour);
         self.sites.insert(key, id);
         id
     }
@@ -74,21 +86,33 @@ impl Registry {
         if let Some(arena) = arena {
             arena.define(&Definition::text(id, text));
         }
+        tell::new_text(id, text);
         self.texts.insert(text.to_owned(), id);
         id
     }
 
     /// A number for a new lock; 0 when there are too many.
-    pub fn lock(&mut self, arena: Option<Arena<'_>>, name: &str, place: &str) -> u32 {
+    pub fn lock(
+        &mut self,
+        arena: Option<Arena<'_>>,
+        name: &str,
+        place: &str,
+        is_shared: bool,
+    ) -> u32 {
         if self.locks.len() >= MAX_OF_A_KIND {
             self.refused += 1;
             return 0;
         }
-        self.locks.push((name.to_owned(), place.to_owned()));
+        self.locks.push(LockEntry {
+            name: name.to_owned(),
+            place: place.to_owned(),
+            is_shared,
+        });
         let id = self.locks.len() as u32;
         if let Some(arena) = arena {
             arena.define(&lock_definition(id, name, place));
         }
+        tell::new_lock(id, name, place, is_shared);
         id
     }
 
@@ -109,12 +133,33 @@ impl Registry {
         for (text, id) in &self.texts {
             arena.define(&Definition::text(*id, text));
         }
-        for (id, (name, place)) in (1..).zip(&self.locks) {
-            arena.define(&lock_definition(id, name, place));
+        for (id, lock) in (1..).zip(&self.locks) {
+            arena.define(&lock_definition(id, &lock.name, &lock.place));
         }
         if let Some(name) = self.process.clone() {
             arena.define(&Definition::Process { name });
         }
+    }
+
+    /// Tells Tracy, which has just started, everything.
+    #[cfg(feature = "tracy")]
+    pub fn tell_all(&self) {
+        for (key, id) in &self.sites {
+            let names = (&*key.name, &*key.function, &*key.file);
+            Place::add(*id, names, key.line, key.colour);
+        }
+        for (text, id) in &self.texts {
+            Name::add(*id, text);
+        }
+        for (id, lock) in (1..).zip(&self.locks) {
+            Lock::add(id, &lock.name, &lock.place, lock.is_shared);
+        }
+    }
+
+    /// What the program calls the process.
+    #[cfg(feature = "tracy")]
+    pub fn process_name(&self) -> Option<String> {
+        self.process.clone()
     }
 }
 
@@ -150,7 +195,8 @@ mod tests {
         assert_ne!(site(&mut registry, 2), first);
         assert_eq!(registry.text(None, "a"), registry.text(None, "a"));
         assert_ne!(registry.text(None, "a"), registry.text(None, "b"));
-        assert_ne!(registry.lock(None, "l", ""), registry.lock(None, "l", ""));
+        let lock = |registry: &mut Registry| registry.lock(None, "l", "", false);
+        assert_ne!(lock(&mut registry), lock(&mut registry));
     }
 
     #[test]

@@ -22,10 +22,9 @@ impl Span {
             return Span::none();
         }
         let id = raw::new_span_id();
-        if !raw::span_begin(site.id(), id, raw::current_span()) {
+        if !raw::span_make(site.id(), id, raw::current_span()) {
             return Span::none();
         }
-        raw::span_exit(id);
         Span::of(id)
     }
 

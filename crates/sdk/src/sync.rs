@@ -20,15 +20,18 @@ struct Identity {
     id: AtomicU32,
     name: &'static str,
     place: &'static Location<'static>,
+    /// Readers may have it together.
+    is_shared: bool,
 }
 
 impl Identity {
     #[track_caller]
-    const fn new(name: &'static str) -> Identity {
+    const fn new(name: &'static str, is_shared: bool) -> Identity {
         Identity {
             id: AtomicU32::new(0),
             name,
             place: Location::caller(),
+            is_shared,
         }
     }
 
@@ -50,7 +53,11 @@ impl Identity {
     #[cold]
     fn learn(&self) -> u32 {
         let place = format!("{}:{}", self.place.file(), self.place.line());
-        let id = raw::lock(self.name, &place);
+        let id = if self.is_shared {
+            raw::shared_lock(self.name, &place)
+        } else {
+            raw::lock(self.name, &place)
+        };
         // Two threads may meet here; one number stays unused.
         match self
             .id
@@ -73,7 +80,9 @@ impl Identity {
             Ok(guard) => Ok(guard),
             Err(TryLockError::Poisoned(error)) => Err(error),
             Err(TryLockError::WouldBlock) => {
-                self.record(LockOp::Wait);
+                if raw::is_enabled() {
+                    raw::lock_wait(self.id(), got);
+                }
                 wait()
             }
         };
@@ -135,7 +144,7 @@ impl<T> Mutex<T> {
     #[must_use]
     pub const fn named(name: &'static str, value: T) -> Mutex<T> {
         Mutex {
-            identity: Identity::new(name),
+            identity: Identity::new(name, false),
             inner: sync::Mutex::new(value),
         }
     }
@@ -323,7 +332,7 @@ impl<T> RwLock<T> {
     #[must_use]
     pub const fn named(name: &'static str, value: T) -> RwLock<T> {
         RwLock {
-            identity: Identity::new(name),
+            identity: Identity::new(name, true),
             inner: sync::RwLock::new(value),
         }
     }

@@ -102,11 +102,10 @@ where
             extensions.get::<Mark>().map_or(SpanId(0), |mark| mark.0)
         });
         let number = raw::new_span_id();
-        if !raw::span_begin(place.site, number, parent) {
+        // It begins where it is made, and may go on elsewhere.
+        if !raw::span_make(place.site, number, parent) {
             return;
         }
-        // It begins where it is made, and may go on elsewhere.
-        raw::span_exit(number);
         attributes.record(&mut Arguments {
             span: number,
             place,
