@@ -6,8 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use rustc_hash::FxHashSet;
 use sondage_inspect::{OpenError, PythonThread, Target, ThreadCursor};
 use sondage_model::{
-    LossKind, LossRow, MonoTime, Pid, ProcessId, ProcessRow, StackId, ThreadId, ThreadRow, Tid,
-    Time,
+    Dictionary, LossKind, LossRow, MonoTime, Pid, ProcessId, ProcessRow, StackId, TaskId, ThreadId,
+    ThreadRow, Tid, Time,
 };
 
 use crate::life::{ImageKey, Life};
@@ -146,6 +146,11 @@ impl ProcessTrack {
             Image::Python(target) => (target.counters().reads, target.counters().stops),
             Image::Unknown | Image::Other => (0, 0),
         }
+    }
+
+    /// The task that the program calls so.
+    pub fn task(&mut self, name: &str, dictionary: &mut Dictionary) -> TaskId {
+        self.tasks.named(name, self.id, dictionary)
     }
 
     /// Looks for new threads and takes leave of ended ones. Returns whether it still has threads.

@@ -33,6 +33,11 @@ pub struct SpanId(pub u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct TraceId(pub u128);
 
+/// The key of a [`Event::Value`] that names the task of `asyncio` in which a span runs: a text,
+/// empty for none. It comes before the span begins. Spans inside it, in its thread, are of the same
+/// task unless they are told otherwise.
+pub const TASK_KEY: &str = "asyncio.task";
+
 /// The longest text of an event; longer ones are cut.
 pub const MAX_TEXT_BYTES: usize = 8 << 10;
 

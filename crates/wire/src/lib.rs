@@ -57,7 +57,8 @@ mod sync;
 pub use arena::{Arena, ArenaError, CHUNK_WORDS, ClockKind, Mode, Size};
 pub use definition::{Definition, Definitions};
 pub use event::{
-    BadEvent, Event, FrameOp, LockOp, MAX_TEXT_BYTES, OwnedValue, SpanId, TraceId, Value, ValueKind,
+    BadEvent, Event, FrameOp, LockOp, MAX_TEXT_BYTES, OwnedValue, SpanId, TASK_KEY, TraceId, Value,
+    ValueKind,
 };
 pub use image::{Image, Part};
 pub use memory::Memory;

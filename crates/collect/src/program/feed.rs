@@ -5,9 +5,10 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use sondage_model::{
     CounterId, CounterKind, CounterRow, FrameMarkKind, FrameMarkRow, LockId, LogRow, LossKind,
-    LossRow, MessageLevel, MessageRow, Nanos, ProcessId, SiteId, SpanId, StringId, ThreadId, Time,
+    LossRow, MessageLevel, MessageRow, Nanos, ProcessId, SiteId, SpanId, StringId, TaskId,
+    ThreadId, Time,
 };
-use sondage_wire::{Arena, Batch, Event, FrameOp, OwnedValue, Reader, Take};
+use sondage_wire::{Arena, Batch, Event, FrameOp, OwnedValue, Reader, TASK_KEY, Take};
 
 use super::clock::{Moment, TickClock};
 use super::names::Names;
@@ -23,6 +24,9 @@ const COST_EVERY: u64 = 100_000_000;
 
 /// Threads of an arena that are told apart.
 const MOST_STREAMS: usize = 1 << 17;
+
+/// Tasks of a process whose numbers are remembered; most live only shortly.
+const MOST_TASKS: usize = 1 << 12;
 
 /// Names of counters that are the profiler's own: a plot of such a name gets another.
 const OWN_COUNTERS: [&str; 8] = [
@@ -47,6 +51,7 @@ pub struct Program {
     /// Our numbers of its threads, by the kernel's.
     threads: FxHashMap<i32, ThreadId>,
     plots: FxHashMap<Arc<str>, CounterId>,
+    tasks: FxHashMap<String, TaskId>,
     memory: Option<CounterId>,
     cost: Cost,
 }
@@ -122,6 +127,7 @@ impl Program {
             in_order: InOrder::new(origin),
             threads: FxHashMap::default(),
             plots: FxHashMap::default(),
+            tasks: FxHashMap::default(),
             memory: None,
             cost: Cost::default(),
         }
@@ -169,6 +175,29 @@ impl Program {
                 kind: CounterKind::Gauge,
             }))
         })
+    }
+
+    /// Our number of a task; of an empty name, or of what is no name, none.
+    fn task(&mut self, name: OwnedValue, tables: &mut Tables) -> TaskId {
+        let OwnedValue::Text(name) = name else {
+            return TaskId::NONE;
+        };
+        if name.is_empty() {
+            return TaskId::NONE;
+        }
+        if let Some(task) = self.tasks.get(&name) {
+            return *task;
+        }
+        let process = self.number;
+        let task = TaskId(tables.add(Def::Task {
+            process,
+            name: name.clone(),
+        }));
+        if self.tasks.len() >= MOST_TASKS {
+            self.tasks.clear();
+        }
+        self.tasks.insert(name, task);
+        task
     }
 
     fn memory(&mut self, tables: &mut Tables) -> CounterId {
@@ -435,11 +464,17 @@ impl Turn<'_, '_> {
                 let key = self.names.text(arena, key, process, self.tables);
                 let span = SpanId(span.0);
                 // It has no time: it is said right after what came before.
-                self.pair(stream, 0, Item::Value { span, key, value });
+                self.pair(stream, 0, item);
                 return;
             }
             Event::SpanBegin {
                 ticks,
+                let item = if *key == *TASK_KEY && span != SpanId::NONE {
+                    let task = self.program.task(value, self.tables);
+                    Item::Task { span, task }
+                } else {
+                    Item::Value { span, key, value }
+                };
                 site,
                 span,
                 parent,

@@ -122,6 +122,12 @@ impl Lanes {
             .map_or(0, |lane| lane.last_end)
     }
 
+    /// Whether nothing was open in a lane since then. A stream's own is never said to be empty.
+    #[must_use]
+    pub fn is_empty_since(&self, lane: u16, since: u64) -> bool {
+        self.empty.contains(&lane) && self.last_end(lane) <= since
+    }
+
     /// A lane in which nothing was open since then.
     pub fn empty_since(&mut self, since: u64) -> u16 {
         let long = |lane: &&u16| self.lanes[usize::from(**lane)].last_end <= since;

@@ -9,7 +9,8 @@
 //! stream's own lane if no span is open there, on the zones that are; else in the first empty
 //! lane. A span that is suspended gives its place back and gets one in a lane of its own for the
 //! whole of its time; what stays where it began is a row of that stretch. Stretches are pushed on
-//! the stream's own lane: they nest with the zones of their thread.
+//! the stream's own lane: they nest with the zones of their thread. A task's spans go where its
+//! last one was, if there is room: a worker keeps its lane.
 //!
 //! Every begin gives exactly one row, whatever happens to its end: see [`ZoneFlags::CUT`] and
 //! [`ZoneFlags::OPEN`].
@@ -19,7 +20,9 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use sondage_model::{Nanos, SiteId, SpanId, ThreadId, Time, ZoneDetail, ZoneFlags, ZoneRow};
+use sondage_model::{
+    Nanos, SiteId, SpanId, TaskId, ThreadId, Time, ZoneDetail, ZoneFlags, ZoneRow,
+};
 use sondage_wire::OwnedValue;
 
 use super::arguments::Arguments;
@@ -33,6 +36,9 @@ const MOST_OPEN: usize = 1 << 20;
 
 /// Ancestors of a span that are looked at.
 const MOST_ANCESTORS: usize = 64;
+
+/// Tasks of a thread whose lanes are remembered.
+const MOST_TASKS: usize = 1 << 12;
 
 /// A stream, by its number in its [`Pairing`].
 pub type StreamId = usize;
@@ -57,6 +63,13 @@ pub enum Item {
         key: Arc<str>,
         /// Its value.
         value: OwnedValue,
+    },
+    /// The task of a span that begins next on this thread.
+    Task {
+        /// Of which span.
+        span: SpanId,
+        /// Its task, or none.
+        task: TaskId,
     },
     /// A span begins, on this thread.
     SpanBegin {
@@ -115,7 +128,8 @@ impl Item {
         match self {
             Item::ZoneBegin { .. } | Item::ZoneEnd | Item::Gap { .. } => false,
             Item::Value { span, .. } => *span != SpanId::NONE,
-            Item::SpanBegin { .. }
+            Item::Task { .. }
+            | Item::SpanBegin { .. }
             | Item::SpanEnd { .. }
             | Item::SpanEnter { .. }
             | Item::SpanExit { .. }
@@ -129,6 +143,8 @@ impl Item {
 struct Thread {
     id: ThreadId,
     lanes: Lanes,
+    /// Where tasks had their last outermost spans: those that were not suspended, and the others.
+    task_lanes: [FxHashMap<TaskId, u16>; 2],
 }
 
 #[derive(Debug)]
@@ -149,6 +165,8 @@ struct Stream {
     /// Whether it had any span.
     is_mixed: bool,
     waiting: VecDeque<(u64, Item)>,
+    /// The task of the span that begins next.
+    task: Option<(SpanId, TaskId)>,
 }
 
 #[derive(Debug)]
@@ -167,6 +185,7 @@ struct Span {
     thread: usize,
     parent: SpanId,
     trace: u128,
+    task: TaskId,
     flags: ZoneFlags,
     /// Where it runs now.
     stretch: Option<Stretch>,
@@ -224,6 +243,7 @@ impl Pairing {
             self.threads.push(Thread {
                 id: thread,
                 lanes: Lanes::default(),
+                task_lanes: Default::default(),
             });
             self.threads.len() - 1
         });
@@ -238,6 +258,7 @@ impl Pairing {
             applied: 0,
             is_mixed: false,
             waiting: VecDeque::new(),
+            task: None,
         });
         self.streams.len() - 1
     }
@@ -287,6 +308,7 @@ impl Pairing {
             Item::ZoneBegin { site, depth } => self.zone_begin(stream, time, (site, depth), rows),
             Item::ZoneEnd => self.zone_end(stream, time, rows),
             Item::Value { span, key, value } => self.value(stream, span, &key, &value),
+            Item::Task { span, task } => self.streams[stream].task = Some((span, task)),
             Item::SpanBegin {
                 site,
                 span,
@@ -305,6 +327,7 @@ impl Pairing {
                     thread: self.streams[stream].thread,
                     parent,
                     trace,
+                    task: self.task_of_begin(stream, span, parent),
                     flags,
                     stretch: None,
                     nested: 0,

@@ -32,7 +32,12 @@ fn show(rows: &Rows) -> String {
             line += &format!(" #{}<{}", row.span.0, row.parent.0);
         }
         if let Some(detail) = rows.zones.detail(&row) {
-            line += &format!(" {}", detail.arguments);
+            if detail.task != TaskId::NONE {
+                line += &format!(" task {}", detail.task.0);
+            }
+            if !detail.arguments.is_empty() || detail.count > 0 {
+                line += &format!(" {}", detail.arguments);
+            }
             if detail.count > 0 {
                 let ZoneDetail {
                     count,
@@ -86,6 +91,11 @@ fn value(span: u64, key: &str, value: i64) -> Item {
         key: key.into(),
         value: OwnedValue::Int(value),
     }
+}
+
+fn task(span: u64, task: u32) -> Item {
+    let (span, task) = (SpanId(span), TaskId(task));
+    Item::Task { span, task }
 }
 
 fn gap(depth: u16, is_unknown: bool) -> Item {
@@ -310,6 +320,95 @@ fn what_ended_before_the_recording_is_left_out() {
     insta::assert_snapshot!(show(&rows), @"t0.0.0 0+20 site 1");
 }
 
+#[test]
+fn a_task_is_told_before_its_span_and_goes_for_those_inside() {
+    let events = [
+        (0, 0, task(1, 7)),
+        (0, 10, begin(1, 0)),
+        (0, 11, begin(2, 1)),
+        // A callback: it has its caller's context, and is in no task.
+        (0, 0, task(3, 0)),
+        (0, 12, begin(3, 1)),
+        (0, 13, end(3)),
+        (0, 14, end(2)),
+        // Another thread has other tasks.
+        (1, 15, begin(4, 1)),
+        (1, 16, end(4)),
+        // What was told of a span whose begin was lost is of no other.
+        (0, 0, task(5, 8)),
+        (0, 17, begin(6, 0)),
+        (0, 18, end(6)),
+        (0, 20, end(1)),
+    ];
+    insta::assert_snapshot!(pair(2, &events, 30), @r"
+    t0.1.0 12+1 site 3 span #3<1
+    t0.0.1 11+3 site 2 span #2<1 task 7
+    t1.0.0 15+1 site 4 span #4<1
+    t0.1.0 17+1 site 6 span #6<0
+    t0.0.0 10+10 site 1 span #1<0 task 7
+    ");
+}
+
+#[test]
+fn a_task_keeps_its_lane() {
+    let mut events = Vec::new();
+    let mut span = 0;
+    let mut told = |at: u64, of: u32, parent: u64| {
+        span += 1;
+        [(0, 0, task(span, of)), (0, at, begin(span, parent))]
+    };
+    // Tasks 1 and 2 in turns: while one is in its span, the other comes and goes.
+    for round in [0, 100] {
+        events.extend(told(round + 10, 1, 0));
+        events.extend(told(round + 20, 2, 0));
+        events.push((0, round + 30, end(2 * (round / 100) + 1)));
+        events.push((0, round + 40, end(2 * (round / 100) + 2)));
+    }
+    // Task 2 alone, then task 1, then both, suspended.
+    events.extend(told(210, 2, 0));
+    events.push((0, 220, end(5)));
+    events.extend(told(230, 1, 0));
+    events.push((0, 240, end(6)));
+    for round in [300, 400] {
+        let first = if round == 300 { 7 } else { 9 };
+        events.extend(told(round, 1, 0));
+        events.push((0, round + 5, exit(first)));
+        events.extend(told(round + 10, 2, 0));
+        events.push((0, round + 15, exit(first + 1)));
+        for span in [first, first + 1] {
+            events.push((0, round + 20 + span, enter(span)));
+            events.push((0, round + 21 + span, end(span)));
+        }
+    }
+    events.extend(told(500, 2, 0));
+    events.push((0, 505, exit(11)));
+    events.push((0, 506, enter(11)));
+    events.push((0, 507, end(11)));
+    insta::assert_snapshot!(pair(1, &events, 600), @r"
+    t0.0.0 10+20 site 1 span #1<0 task 1
+    t0.1.0 20+20 site 2 span #2<0 task 2
+    t0.0.0 110+20 site 3 span #3<0 task 1
+    t0.1.0 120+20 site 4 span #4<0 task 2
+    t0.1.0 210+10 site 5 span #5<0 task 2
+    t0.0.0 230+10 site 6 span #6<0 task 1
+    t0.0.0 300+5 site 7 poll #7<0
+    t0.0.0 310+5 site 8 poll #8<0
+    t0.0.0 327+1 site 7 poll #7<0
+    t0.1.0 300+28 (6 busy) site 7 span suspended #7<0 task 1
+    t0.0.0 328+1 site 8 poll #8<0
+    t0.2.0 310+19 (6 busy) site 8 span suspended #8<0 task 2
+    t0.0.0 400+5 site 9 poll #9<0
+    t0.0.0 410+5 site 10 poll #10<0
+    t0.0.0 429+1 site 9 poll #9<0
+    t0.1.0 400+30 (6 busy) site 9 span suspended #9<0 task 1
+    t0.0.0 430+1 site 10 poll #10<0
+    t0.2.0 410+21 (6 busy) site 10 span suspended #10<0 task 2
+    t0.0.0 500+5 site 11 poll #11<0
+    t0.0.0 506+1 site 11 poll #11<0
+    t0.2.0 500+7 (6 busy) site 11 span suspended #11<0 task 2
+    ");
+}
+
 /// Any event, of few spans and sites, so that they meet.
 fn item() -> impl Strategy<Value = Item> {
     let span = 0u64..6;
@@ -321,6 +420,7 @@ fn item() -> impl Strategy<Value = Item> {
         3 => span.clone().prop_map(enter),
         3 => span.clone().prop_map(exit),
         1 => span.clone().prop_map(|span| value(span, "k", 1)),
+        2 => (span.clone(), 0u32..3).prop_map(|(span, of)| task(span, of)),
         1 => (any::<u16>(), any::<bool>()).prop_map(|(d, u)| gap(d % 5, u)),
         1 => (span, any::<u64>()).prop_map(|(parent, total)| Item::Cumulative {
             site: SiteId(0),

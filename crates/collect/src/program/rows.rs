@@ -8,7 +8,7 @@
 use sondage_model::{
     CounterId, CounterKind, CounterRow, CounterSeriesRow, Dictionary, FrameMarkRow, LockId,
     LockRow, LogRow, LossRow, MemoryRecording, MessageRow, MonoTime, Pid, ProcessId, SiteId,
-    SiteRow, StringId, ThreadId, Tid, WaitRow, ZoneColumns,
+    SiteRow, StringId, TaskId, TaskRow, ThreadId, Tid, WaitRow, ZoneColumns,
 };
 
 use crate::life::ImageKey;
@@ -72,6 +72,13 @@ pub enum Def {
         /// Where it was made.
         place: String,
     },
+    /// A task of `asyncio`. Numbers of tasks begin with 1: 0 is no task.
+    Task {
+        /// Our number of its process.
+        process: u32,
+        /// Its name.
+        name: String,
+    },
     /// A series of counter values.
     Counter {
         /// Our number of its process.
@@ -93,6 +100,7 @@ pub struct Tables {
     processes: u32,
     threads: u32,
     locks: u32,
+    tasks: u32,
     counters: u32,
     new: Vec<Def>,
 }
@@ -107,6 +115,11 @@ impl Tables {
             Def::Process { .. } => &mut self.processes,
             Def::Thread { .. } => &mut self.threads,
             Def::Lock { .. } => &mut self.locks,
+            Def::Task { .. } => {
+                self.tasks += 1;
+                none = self.tasks;
+                &mut none
+            }
             Def::Counter { .. } => &mut self.counters,
             Def::ThreadName { .. } | Def::ProcessName { .. } => &mut none,
         };
@@ -188,6 +201,7 @@ pub struct IdMap {
     processes: Vec<ProcessId>,
     threads: Vec<ThreadId>,
     locks: Vec<LockId>,
+    tasks: Vec<TaskId>,
     counters: Vec<CounterId>,
 }
 
@@ -199,6 +213,7 @@ impl IdMap {
         self.processes.append(&mut later.processes);
         self.threads.append(&mut later.threads);
         self.locks.append(&mut later.locks);
+        self.tasks.append(&mut later.tasks);
         self.counters.append(&mut later.counters);
     }
 
@@ -214,6 +229,10 @@ impl IdMap {
             put(&self.sites, id, |id| id.0);
         }
         rows.zones.threads.iter_mut().for_each(thread);
+        let details = rows.zones.details.iter_mut().map(|detail| &mut detail.task);
+        for id in details.filter(|id| **id != TaskId::NONE) {
+            put(&self.tasks, id, |id| id.0 - 1);
+        }
         for row in &mut rows.frame_marks {
             thread(&mut row.thread);
             put(&self.texts, &mut row.name, |id| id.0);
@@ -247,6 +266,16 @@ pub trait Known {
     fn thread(&mut self, process: ProcessId, tid: Tid, name: &str) -> ThreadId;
     /// The program names its thread.
     fn name_thread(&mut self, thread: ThreadId, name: &str);
+    /// The task of this name; it is added where it is new.
+    fn task(&mut self, process: ProcessId, name: &str) -> TaskId {
+        let dictionary = self.dictionary();
+        let row = TaskRow {
+            process,
+            name: dictionary.string(name),
+            ..TaskRow::default()
+        };
+        dictionary.add_task(row)
+    }
 }
 
 /// Turns definitions into ids.
@@ -322,6 +351,10 @@ impl Resolver {
                     place: dictionary.string(&place),
                 };
                 ids.locks.push(dictionary.add_lock(row));
+            }
+            Def::Task { process, name } => {
+                let process = self.process(process);
+                ids.tasks.push(known.task(process, &name));
             }
             Def::Counter {
                 process,

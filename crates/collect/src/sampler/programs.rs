@@ -6,7 +6,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use sondage_model::{
-    Dictionary, MessageLevel, MonoTime, Pid, ProcessId, ProcessRow, ThreadId, ThreadRow, Tid, Time,
+    Dictionary, MessageLevel, MonoTime, Pid, ProcessId, ProcessRow, TaskId, TaskRow, ThreadId,
+    ThreadRow, Tid, Time,
 };
 
 use super::{Notice, Sampler};
@@ -230,5 +231,20 @@ impl Known for Sampler {
         let dictionary = &mut self.recorder.dictionary;
         let name = dictionary.string(name);
         dictionary.update_thread(thread, |row| row.name = name);
+    }
+
+    fn task(&mut self, process: ProcessId, name: &str) -> TaskId {
+        let dictionary = &mut self.recorder.dictionary;
+        let mut tracks = self.processes.iter_mut();
+        if let Some(track) = tracks.find(|track| track.id == process) {
+            return track.task(name, dictionary);
+        }
+        // It has ended.
+        let row = TaskRow {
+            process,
+            name: dictionary.string(name),
+            ..TaskRow::default()
+        };
+        dictionary.add_task(row)
     }
 }

@@ -1,8 +1,8 @@
 //! Spans: where they lie, and how they change threads.
 
-use sondage_model::{Nanos, SiteId, SpanId, Time, ZoneDetail, ZoneFlags, ZoneRow};
+use sondage_model::{Nanos, SiteId, SpanId, TaskId, Time, ZoneDetail, ZoneFlags, ZoneRow};
 
-use super::{MOST_ANCESTORS, MOST_OPEN, Pairing, Span, StreamId, Stretch};
+use super::{MOST_ANCESTORS, MOST_OPEN, MOST_TASKS, Pairing, Span, StreamId, Stretch};
 use crate::program::lanes::Place;
 use crate::program::rows::Rows;
 
@@ -37,6 +37,24 @@ impl Pairing {
         self.spans.insert(id, span);
     }
 
+    /// The task of a span that begins now: the one that was told, else that of the span around it.
+    pub(super) fn task_of_begin(
+        &mut self,
+        stream: StreamId,
+        id: SpanId,
+        parent: SpanId,
+    ) -> TaskId {
+        let of = &mut self.streams[stream];
+        if let Some((span, task)) = of.task.take()
+            && span == id
+        {
+            return task;
+        }
+        let around = self.spans.get(&parent);
+        let around = around.filter(|around| around.thread == of.thread);
+        around.map_or(TaskId::NONE, |around| around.task)
+    }
+
     /// Where a span goes that begins now.
     fn lane_of_begin(&mut self, stream: StreamId, span: &Span, rows: &mut Rows) -> u16 {
         let (thread, own) = (span.thread, self.streams[stream].lane);
@@ -51,11 +69,35 @@ impl Pairing {
             }
         }
         self.cut_doubtful((thread, own), span.parent, span.start, rows);
-        let lanes = &mut self.threads[thread].lanes;
-        if lanes.top_span(own).is_none() {
+        let of = &mut self.threads[thread];
+        let known = of.task_lanes[0].get(&span.task).copied();
+        if let Some(lane) = known.filter(|lane| *lane != own)
+            && of.lanes.is_empty_since(lane, span.start)
+        {
+            return lane;
+        }
+        if of.lanes.top_span(own).is_none() {
             return own;
         }
-        lanes.empty_since(span.start)
+        of.lanes.empty_since(span.start)
+    }
+
+    /// Remembers where a task had an outermost span.
+    fn keep_lane(&mut self, span: &Span, place: Place) {
+        if span.task == TaskId::NONE || place.depth > 0 {
+            return;
+        }
+        let [whole, suspended] = &mut self.threads[span.thread].task_lanes;
+        let lanes = if span.place.is_some() {
+            whole.remove(&span.task);
+            suspended
+        } else {
+            whole
+        };
+        if lanes.len() >= MOST_TASKS {
+            lanes.clear();
+        }
+        lanes.insert(span.task, place.lane);
     }
 
     pub(super) fn span_enter(&mut self, stream: StreamId, id: SpanId, time: u64, rows: &mut Rows) {
@@ -130,10 +172,15 @@ impl Pairing {
             let parent = self.spans.get(&span.parent);
             let parent = parent.filter(|parent| parent.thread == span.thread);
             let around = parent.and_then(|parent| parent.place);
-            let lanes = &mut self.threads[span.thread].lanes;
+            let of = &mut self.threads[span.thread];
+            let lanes = &mut of.lanes;
             let lane = around.map(|around| around.lane).filter(|lane| {
                 let is_on_top = lanes.top_span(*lane) == Some(span.parent.0);
                 is_on_top && lanes.last_end(*lane) <= span.start
+            });
+            let lane = lane.or_else(|| {
+                let known = of.task_lanes[1].get(&span.task).copied();
+                known.filter(|lane| lanes.is_empty_since(*lane, span.start))
             });
             let lane = lane.unwrap_or_else(|| lanes.empty_since(span.start));
             let place = lanes.push(lane, Some(id.0));
@@ -163,6 +210,7 @@ impl Pairing {
             self.threads[span.thread].lanes.remove(whole, time);
             place = whole;
         }
+        self.keep_lane(&span, place);
         self.put_span(id, span, place, time, rows);
     }
 
@@ -308,10 +356,12 @@ impl Pairing {
             parent: span.parent,
             detail: 0,
         };
-        let has_detail = span.trace != 0 || span.arguments.is_some();
+        let has_task = span.task != TaskId::NONE;
+        let has_detail = span.trace != 0 || has_task || span.arguments.is_some();
         let detail = has_detail.then(|| ZoneDetail {
             arguments: span.arguments.map_or_else(String::new, |all| all.to_json()),
             trace: span.trace,
+            task: span.task,
             ..ZoneDetail::default()
         });
         self.put(row, end, detail, rows);
