@@ -64,12 +64,7 @@ impl TaskCache {
     }
 
     /// The id of the task that the program names.
-    pub fn named(
-        &mut self,
-        name: &str,
-        process: ProcessId,
-        dictionary: &mut Dictionary,
-    ) -> TaskId {
+    pub fn named(&mut self, name: &str, process: ProcessId, dictionary: &mut Dictionary) -> TaskId {
         let name = dictionary.string(name);
         if let Some((id, _)) = self.names.get(&name) {
             return *id;
@@ -103,7 +98,10 @@ mod tests {
         let process = ProcessId(0);
         let named = cache.named("worker", process, &mut dictionary);
         assert_eq!(cache.named("worker", process, &mut dictionary), named);
-        assert_eq!(cache.seen("worker", "work", process, &mut dictionary), named);
+        assert_eq!(
+            cache.seen("worker", "work", process, &mut dictionary),
+            named
+        );
         let row = &dictionary.tasks()[named.index()];
         assert_eq!(dictionary.text(row.coroutine), "work");
         // Another of the same name, and what is said of it then.

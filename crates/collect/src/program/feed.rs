@@ -463,18 +463,18 @@ impl Turn<'_, '_> {
             Event::Value { span, key, value } => {
                 let key = self.names.text(arena, key, process, self.tables);
                 let span = SpanId(span.0);
-                // It has no time: it is said right after what came before.
-                self.pair(stream, 0, item);
-                return;
-            }
-            Event::SpanBegin {
-                ticks,
                 let item = if *key == *TASK_KEY && span != SpanId::NONE {
                     let task = self.program.task(value, self.tables);
                     Item::Task { span, task }
                 } else {
                     Item::Value { span, key, value }
                 };
+                // It has no time: it is said right after what came before.
+                self.pair(stream, 0, item);
+                return;
+            }
+            Event::SpanBegin {
+                ticks,
                 site,
                 span,
                 parent,
