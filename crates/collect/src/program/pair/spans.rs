@@ -38,12 +38,7 @@ impl Pairing {
     }
 
     /// The task of a span that begins now: the one that was told, else that of the span around it.
-    pub(super) fn task_of_begin(
-        &mut self,
-        stream: StreamId,
-        id: SpanId,
-        parent: SpanId,
-    ) -> TaskId {
+    pub(super) fn task_of_begin(&mut self, stream: StreamId, id: SpanId, parent: SpanId) -> TaskId {
         let of = &mut self.streams[stream];
         if let Some((span, task)) = of.task.take()
             && span == id
