@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let mut file = b"SONDAGEW\x01\0\0\0".to_vec();
+    let mut file = b"SONDAGEW\x02\0\0\0".to_vec();
     file.extend_from_slice(bytes);
     file.resize(file.len().max(4096), 0);
     if let Ok(recording) = sondage_collect::flight::load(&file) {

@@ -19,7 +19,7 @@ pub const CHUNK_WORDS: usize = 4;
 /// First word of an arena: `SONDAGEW`.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"SONDAGEW");
 /// Version of the layout and of the events. Both sides must agree.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// What a thread does when no chunk is free.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,7 +68,8 @@ pub(crate) struct Header {
     pub lost: AtomicU64,
     /// Definitions dropped because their log is full.
     pub lost_names: AtomicU64,
-    /// Words of the log of definitions in use; only the program moves it.
+    /// Where to look first for room for a definition; only the program moves it. It is behind for
+    /// a moment, and for ever where a thread was killed in that moment, until the next definition.
     pub names_end: AtomicU64,
     /// Threads so far; the next one's number.
     pub threads: AtomicU32,

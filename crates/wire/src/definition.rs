@@ -1,11 +1,17 @@
 //! What events refer to by number: places in the source, texts, threads, locks.
 //!
 //! A log that only grows, beside the chunks, so that a definition is never dropped with the
-//! events of a full arena. A record is committed by its first word, which is never zero:
+//! events of a full arena:
 //!
 //! ```text
-//! word 0 │ 1:1 │ texts:7 │ kind:8 │ … │ words:32 │    word 1 │ a │    word 2 │ b │    then each text: bytes, then words
+//! word 0 │ committed:1 │ texts:7 │ kind:8 │ … │ words:32 │    word 1 │ a │    word 2 │ b │    then each text: bytes, then words
 //! ```
+//!
+//! A thread takes room by putting the number of words into a first word that is zero, and commits
+//! the record by that word as well. So the log has no place of unknown length, wherever a thread
+//! is killed: a reader passes over what is not committed, and looks at it again later.
+
+use std::collections::VecDeque;
 
 use crate::arena::Arena;
 use crate::sync::{AtomicU64, Ordering};
@@ -65,6 +71,11 @@ const TEXT: u8 = 2;
 const THREAD: u8 = 3;
 const LOCK: u8 = 4;
 const PROCESS: u8 = 5;
+
+/// Set in the first word of a record that is whole.
+const COMMITTED: u64 = 1 << 63;
+/// Words of the shortest record.
+const LEAST_WORDS: usize = 3;
 
 /// The longest text of a definition; longer ones are cut.
 const MAX_TEXT_BYTES: usize = 4096;
@@ -127,29 +138,18 @@ impl Arena<'_> {
             .iter()
             .map(|text| &text[..text.floor_char_boundary(MAX_TEXT_BYTES)])
             .collect();
-        let words: usize = 3 + texts
-            .iter()
-            .map(|text| 1 + text.len().div_ceil(8))
-            .sum::<usize>();
-        // A program's own threads share the end by adding to it: each gets words of its own. A
-        // reader stops at a record that is not committed yet and looks again later.
-        let end = &self.header.names_end;
-        let mut at = end.load(Ordering::Relaxed);
-        let at = loop {
-            let next = at + words as u64;
-            if next > self.names.len() as u64 {
-                self.header.lost_names.fetch_add(1, Ordering::Relaxed);
-                return false;
-            }
-            match end.compare_exchange_weak(at, next, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => break at as usize,
-                Err(now) => at = now,
-            }
+        let words: usize = LEAST_WORDS
+            + texts
+                .iter()
+                .map(|text| 1 + text.len().div_ceil(8))
+                .sum::<usize>();
+        let Some(record) = self.claim(words) else {
+            self.header.lost_names.fetch_add(1, Ordering::Relaxed);
+            return false;
         };
-        let record = &self.names[at..at + words];
         record[1].store(a, Ordering::Relaxed);
         record[2].store(b, Ordering::Relaxed);
-        let mut next = 3;
+        let mut next = LEAST_WORDS;
         for text in &texts {
             record[next].store(text.len() as u64, Ordering::Relaxed);
             next += 1;
@@ -160,9 +160,29 @@ impl Arena<'_> {
                 next += 1;
             }
         }
-        let first = 1 << 63 | (count as u64) << 56 | u64::from(kind) << 48 | words as u64;
+        let first = COMMITTED | (count as u64) << 56 | u64::from(kind) << 48 | words as u64;
         record[0].store(first, Ordering::Release);
         true
+    }
+
+    /// Takes room for a record of so many words; `None` when there is not so much.
+    fn claim(&self, words: usize) -> Option<&[AtomicU64]> {
+        let end = &self.header.names_end;
+        let mut at = usize::try_from(end.load(Ordering::Relaxed)).ok()?;
+        loop {
+            let record = self.names.get(at..at.checked_add(words)?)?;
+            // Nothing but lengths hangs on this word until it is committed.
+            let taken =
+                record[0].compare_exchange(0, words as u64, Ordering::Relaxed, Ordering::Relaxed);
+            match taken {
+                Ok(_) => {
+                    end.fetch_max((at + words) as u64, Ordering::Relaxed);
+                    return Some(record);
+                }
+                // Another thread's, which has not moved the end yet and may never do.
+                Err(first) => at += Some(words_of(first)).filter(|words| *words >= LEAST_WORDS)?,
+            }
+        }
     }
 
     /// Defines the next thread and returns its number.
@@ -174,37 +194,86 @@ impl Arena<'_> {
     }
 }
 
+/// The length in the first word of a record.
+fn words_of(first: u64) -> usize {
+    (first & 0xffff_ffff) as usize
+}
+
 /// Reads the log of definitions as it grows.
 #[derive(Debug, Default)]
 pub struct Definitions {
     at: usize,
+    /// Records that were passed over before they were committed: a thread is at it, or was killed.
+    unfinished: VecDeque<usize>,
     is_damaged: bool,
+}
+
+/// Records that are looked at again; of more, the oldest are given up. A program has far fewer
+/// threads in the middle of a definition.
+const MOST_UNFINISHED: usize = 256;
+
+/// What the log has at a place.
+enum Found {
+    /// Nothing yet.
+    End,
+    /// A record that is not committed.
+    Unfinished,
+    /// A whole one; none of a kind of a later version.
+    Whole(Option<Definition>),
+    /// No record.
+    Damage,
+}
+
+impl Found {
+    /// What the rest of the log begins with, and how long that is.
+    fn first_of(rest: &[AtomicU64]) -> (Found, usize) {
+        let first = rest.first().map_or(0, |word| word.load(Ordering::Acquire));
+        let words = words_of(first);
+        let found = match rest.get(..words) {
+            _ if first == 0 => Found::End,
+            Some(_) if words < LEAST_WORDS => Found::Damage,
+            Some(_) if first & COMMITTED == 0 => Found::Unfinished,
+            Some(record) => Found::Whole(parse(first, record)),
+            None => Found::Damage,
+        };
+        (found, words)
+    }
 }
 
 impl Definitions {
     /// Calls `each` with what was defined since the last call. Definitions whose bytes make no
     /// sense end the log for good.
     pub fn poll(&mut self, arena: Arena<'_>, mut each: impl FnMut(Definition)) {
-        while !self.is_damaged {
-            let Some(record) = arena.names.get(self.at..).filter(|rest| !rest.is_empty()) else {
-                return;
-            };
-            let first = record[0].load(Ordering::Acquire);
-            if first == 0 {
-                return;
+        // These were begun before all that follows.
+        self.unfinished.retain(|&at| {
+            let (found, _) = Found::first_of(arena.names.get(at..).unwrap_or_default());
+            if let Found::Whole(Some(definition)) = found {
+                each(definition);
+                return false;
             }
-            let words = (first & 0xffff_ffff) as usize;
-            match parse(first, record) {
-                Some(definition) => each(definition),
-                // A kind of a later version is passed over by its length.
-                None if words >= 3 && words <= record.len() && first >> 63 == 1 => {}
-                None => {
-                    self.is_damaged = true;
-                    return;
+            matches!(found, Found::Unfinished)
+        });
+        while !self.is_damaged {
+            let (found, words) = Found::first_of(arena.names.get(self.at..).unwrap_or_default());
+            match found {
+                Found::End => return,
+                Found::Unfinished => {
+                    if self.unfinished.len() == MOST_UNFINISHED {
+                        self.unfinished.pop_front();
+                    }
+                    self.unfinished.push_back(self.at);
                 }
+                Found::Whole(definition) => definition.into_iter().for_each(&mut each),
+                Found::Damage => self.is_damaged = true,
             }
             self.at += words;
         }
+    }
+
+    /// Definitions that were begun and are not there: their threads are at it, or were killed.
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
+        self.unfinished.len()
     }
 
     /// Whether the log could not be read to its end.
@@ -214,14 +283,13 @@ impl Definitions {
     }
 }
 
+/// The definition that a committed record holds; `None` when it makes no sense.
 fn parse(first: u64, record: &[AtomicU64]) -> Option<Definition> {
-    let words = (first & 0xffff_ffff) as usize;
     let (kind, count) = ((first >> 48) as u8, (first >> 56) as usize & 0x7f);
-    let record = record.get(..words).filter(|_| first >> 63 == 1)?;
     let word = |at: usize| Some(record.get(at)?.load(Ordering::Relaxed));
     let (a, b) = (word(1)?, word(2)?);
     let mut texts: [String; 3] = Default::default();
-    let mut next = 3;
+    let mut next = LEAST_WORDS;
     for text in texts.get_mut(..count)? {
         let bytes = usize::try_from(word(next)?).ok()?;
         let end = (next + 1).checked_add(bytes.div_ceil(8))?;
@@ -269,3 +337,7 @@ pub(crate) fn text_of(words: &[u64], bytes: usize) -> String {
         Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
     }
 }
+
+#[cfg(test)]
+#[path = "definition_tests.rs"]
+mod tests;

@@ -217,7 +217,7 @@ mod tests {
         let closed = memory(1 << 20, sealed | SealFlags::WRITE);
         assert!(matches!(refusal(closed, None), MappingError::System(_)));
         let header = memory(1 << 20, sealed);
-        rustix::io::pwrite(&header, b"SONDAGEW\x01\0\0\0\0\0\0\0\xff\xff\xff\xff", 0).unwrap();
+        rustix::io::pwrite(&header, b"SONDAGEW\x02\0\0\0\0\0\0\0\xff\xff\xff\xff", 0).unwrap();
         assert_eq!(refusal(header, None), MappingError::Arena(ArenaError::Size));
     }
 }
