@@ -9,14 +9,17 @@ use crate::{
 };
 
 /// A place in the source where zones are made: what is compared when we say "the same zone".
+///
+/// Of ids in a recording. Whoever has no ids yet puts the texts themselves (`String`) in their place;
+/// so in [`LockRow`] and [`CounterSeriesRow`](crate::CounterSeriesRow).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub struct SiteRow {
+pub struct SiteRow<Text = StringId, File = FileId> {
     /// The zone's name.
-    pub name: StringId,
+    pub name: Text,
     /// The function it stands in; empty where unknown.
-    pub function: StringId,
+    pub function: Text,
     /// Its file; the empty string where unknown.
-    pub file: FileId,
+    pub file: File,
     /// Its line, 1-based; 0 where unknown.
     pub line: u32,
     /// `0xRRGGBB`, or 0 to let the view choose.
@@ -25,13 +28,13 @@ pub struct SiteRow {
 
 /// A lock that the program wrapped.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub struct LockRow {
+pub struct LockRow<Process = ProcessId, Text = StringId> {
     /// Its process.
-    pub process: ProcessId,
+    pub process: Process,
     /// Its name.
-    pub name: StringId,
+    pub name: Text,
     /// Where it was made, as `file:line`; empty where unknown.
-    pub place: StringId,
+    pub place: Text,
 }
 
 /// What is special about a zone; several may be.

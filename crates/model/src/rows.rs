@@ -342,13 +342,13 @@ pub enum CounterKind {
 /// (bytes), `threads`, `switches.voluntary`, `switches.involuntary`, `faults.minor`,
 /// `faults.major`, `io.read`, `io.write` (bytes, total).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct CounterSeriesRow {
+pub struct CounterSeriesRow<Process = ProcessId, Text = StringId> {
     /// Its process.
-    pub process: ProcessId,
+    pub process: Process,
     /// Its name.
-    pub name: StringId,
+    pub name: Text,
     /// Its unit: `ns`, `bytes` or empty for a plain count.
-    pub unit: StringId,
+    pub unit: Text,
     /// How to read it.
     pub kind: CounterKind,
 }

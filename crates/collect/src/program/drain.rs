@@ -466,6 +466,7 @@ impl Drain {
                     break;
                 }
             }
+            tap.feed.end(now.mono_nanos, &source.program, rows);
         }
         source.program.finish(now.mono_nanos, tables, rows);
     }

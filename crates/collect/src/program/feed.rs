@@ -168,12 +168,7 @@ impl Program {
         *self.plots.entry(name).or_insert_with_key(|name| {
             let is_ours = OWN_COUNTERS.iter().any(|ours| name.starts_with(ours));
             let suffix = if is_ours { " (plot)" } else { "" };
-            CounterId(tables.add(Def::Counter {
-                process,
-                name: format!("{name}{suffix}"),
-                unit: "",
-                kind: CounterKind::Gauge,
-            }))
+            tables.counter(process, &format!("{name}{suffix}"), "", CounterKind::Gauge)
         })
     }
 
@@ -203,12 +198,7 @@ impl Program {
     fn memory(&mut self, tables: &mut Tables) -> CounterId {
         let process = self.number;
         *self.memory.get_or_insert_with(|| {
-            CounterId(tables.add(Def::Counter {
-                process,
-                name: "memory.live".into(),
-                unit: "bytes",
-                kind: CounterKind::Gauge,
-            }))
+            tables.counter(process, "memory.live", "bytes", CounterKind::Gauge)
         })
     }
 
@@ -219,14 +209,8 @@ impl Program {
             return;
         }
         let process = self.number;
-        let mut counter = |name: &str, unit| {
-            CounterId(tables.add(Def::Counter {
-                process,
-                name: name.into(),
-                unit,
-                kind: CounterKind::Total,
-            }))
-        };
+        let mut counter =
+            |name: &str, unit: &str| tables.counter(process, name, unit, CounterKind::Total);
         let (probes, nanos) = *cost.counters.get_or_insert_with(|| {
             (
                 counter("sondage.probes", ""),
@@ -344,6 +328,12 @@ impl<'a> Feed<'a> {
         }
         self.put_losses(found, now.mono_nanos, program, rows);
         found
+    }
+
+    /// Nothing more is taken: names that were not told by now are lost.
+    pub fn end(&mut self, now: u64, program: &Program, rows: &mut Rows) {
+        let unfinished = self.names.unfinished() as u64;
+        program.put_loss(LossKind::Name, unfinished, now, rows);
     }
 
     fn put_losses(&mut self, found: Found, now: u64, program: &Program, rows: &mut Rows) {

@@ -61,6 +61,7 @@ pub fn load(bytes: &[u8]) -> Result<MemoryRecording, FlightError> {
             break;
         }
     }
+    feed.end(saved.mono_nanos, &program, &mut rows);
     program.finish(saved.mono_nanos, &mut tables, &mut rows);
     let mut recording = MemoryRecording::new(RecordingInfo {
         engine: "saved by the program".into(),
@@ -168,7 +169,7 @@ impl Known for Loaded<'_> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use sondage_model::Source;
+    use sondage_model::{LossKind, Source};
     use sondage_wire::{Definition, Image, Producer, Size};
 
     use super::*;
@@ -224,6 +225,22 @@ mod tests {
         );
         assert_eq!(name(dictionary.processes()[0].name), "app");
         assert_eq!(recording.seal().range().end, Time(200));
+    }
+
+    #[test]
+    fn a_name_that_was_never_finished_is_counted_and_hides_no_other() {
+        let mut bytes = saved();
+        // The second definition, behind the header, one head and the first, loses its last bit:
+        // the one that is written at the end.
+        let second = 4096 + 64 + 8 * 10;
+        assert_eq!(bytes[second + 7] >> 7, 1);
+        bytes[second + 7] &= 0x7f;
+        let recording = load(&bytes).unwrap();
+        let dictionary = &recording.dictionary;
+        assert_eq!(dictionary.text(dictionary.processes()[0].name), "process 0");
+        assert_eq!(dictionary.text(dictionary.threads()[0].name), "main");
+        let losses = recording.losses.iter().map(|row| (row.kind, row.count));
+        assert_eq!(losses.collect::<Vec<_>>(), [(LossKind::Name, 1)]);
     }
 
     #[test]

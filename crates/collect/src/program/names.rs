@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use sondage_model::Tid;
+use sondage_model::{LockRow, SiteRow, Tid};
 use sondage_wire::{Arena, Definition, Definitions};
 
 use super::rows::{Def, Tables};
@@ -99,13 +99,13 @@ impl Names {
                 colour,
             } => {
                 if !self.sites.is_full() && self.sites.get(id).is_none() {
-                    let ours = tables.add(Def::Site {
+                    let ours = tables.add(Def::Site(SiteRow {
                         name,
                         function,
                         file,
                         line,
                         colour,
-                    });
+                    }));
                     self.sites.set(id, ours);
                 }
             }
@@ -129,11 +129,11 @@ impl Names {
             }
             Definition::Lock { id, name, place } => {
                 if !self.locks.is_full() && self.locks.get(id).is_none() {
-                    let ours = tables.add(Def::Lock {
+                    let ours = tables.add(Def::Lock(LockRow {
                         process,
                         name,
                         place,
-                    });
+                    }));
                     self.locks.set(id, ours);
                 }
             }
@@ -168,13 +168,10 @@ impl Names {
         self.learn(arena, process, tables);
         self.sites.get(theirs).unwrap_or_else(|| {
             *self.lost_site.get_or_insert_with(|| {
-                tables.add(Def::Site {
+                tables.add(Def::Site(SiteRow {
                     name: LOST_NAME.into(),
-                    function: String::new(),
-                    file: String::new(),
-                    line: 0,
-                    colour: 0,
-                })
+                    ..SiteRow::default()
+                }))
             })
         })
     }
@@ -192,11 +189,11 @@ impl Names {
         }
         self.locks.get(theirs).unwrap_or_else(|| {
             *self.lost_lock.get_or_insert_with(|| {
-                tables.add(Def::Lock {
+                tables.add(Def::Lock(LockRow {
                     process,
                     name: LOST_NAME.into(),
                     place: String::new(),
-                })
+                }))
             })
         })
     }
@@ -264,6 +261,12 @@ impl Names {
     /// The process's name, if it was given one since the last call.
     pub fn take_process(&mut self) -> Option<String> {
         self.process.take()
+    }
+
+    /// Definitions that were begun and are not there.
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
+        self.log.unfinished()
     }
 
     /// Whether definitions could not be read to their end.

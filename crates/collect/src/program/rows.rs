@@ -17,18 +17,7 @@ use crate::life::ImageKey;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Def {
     /// A place where zones are made.
-    Site {
-        /// The zone's name.
-        name: String,
-        /// The function it stands in.
-        function: String,
-        /// Its file.
-        file: String,
-        /// Its line.
-        line: u32,
-        /// `0xRRGGBB`, or 0.
-        colour: u32,
-    },
+    Site(SiteRow<String, String>),
     /// Name of a frame.
     Text(String),
     /// A process.
@@ -63,15 +52,8 @@ pub enum Def {
         /// Its name.
         name: String,
     },
-    /// A lock.
-    Lock {
-        /// Our number of its process.
-        process: u32,
-        /// Its name.
-        name: String,
-        /// Where it was made.
-        place: String,
-    },
+    /// A lock, with our number of its process.
+    Lock(LockRow<u32, String>),
     /// A task of `asyncio`. Numbers of tasks begin with 1: 0 is no task.
     Task {
         /// Our number of its process.
@@ -79,17 +61,8 @@ pub enum Def {
         /// Its name.
         name: String,
     },
-    /// A series of counter values.
-    Counter {
-        /// Our number of its process.
-        process: u32,
-        /// Its name.
-        name: String,
-        /// Its unit.
-        unit: &'static str,
-        /// How to read it.
-        kind: CounterKind,
-    },
+    /// A series of counter values, with our number of its process.
+    Counter(CounterSeriesRow<u32, String>),
 }
 
 /// Gives out the numbers.
@@ -110,23 +83,39 @@ impl Tables {
     pub fn add(&mut self, def: Def) -> u32 {
         let mut none = 0;
         let count = match &def {
-            Def::Site { .. } => &mut self.sites,
+            Def::Site(_) => &mut self.sites,
             Def::Text(_) => &mut self.texts,
             Def::Process { .. } => &mut self.processes,
             Def::Thread { .. } => &mut self.threads,
-            Def::Lock { .. } => &mut self.locks,
+            Def::Lock(_) => &mut self.locks,
             Def::Task { .. } => {
                 self.tasks += 1;
                 none = self.tasks;
                 &mut none
             }
-            Def::Counter { .. } => &mut self.counters,
+            Def::Counter(_) => &mut self.counters,
             Def::ThreadName { .. } | Def::ProcessName { .. } => &mut none,
         };
         let number = *count;
         *count += 1;
         self.new.push(def);
         number
+    }
+
+    /// Takes a series of counter values down; `process` is our number of its process.
+    pub fn counter(
+        &mut self,
+        process: u32,
+        name: &str,
+        unit: &str,
+        kind: CounterKind,
+    ) -> CounterId {
+        CounterId(self.add(Def::Counter(CounterSeriesRow {
+            process,
+            name: name.into(),
+            unit: unit.into(),
+            kind,
+        })))
     }
 
     /// What was added since the last call.
@@ -302,20 +291,14 @@ impl Resolver {
 
     fn add(&mut self, def: Def, known: &mut impl Known, ids: &mut IdMap) {
         match def {
-            Def::Site {
-                name,
-                function,
-                file,
-                line,
-                colour,
-            } => {
+            Def::Site(site) => {
                 let dictionary = known.dictionary();
                 let row = SiteRow {
-                    name: dictionary.string(&name),
-                    function: dictionary.string(&function),
-                    file: dictionary.file(&file),
-                    line,
-                    colour,
+                    name: dictionary.string(&site.name),
+                    function: dictionary.string(&site.function),
+                    file: dictionary.file(&site.file),
+                    line: site.line,
+                    colour: site.colour,
                 };
                 ids.sites.push(dictionary.site(row));
             }
@@ -338,17 +321,13 @@ impl Resolver {
                 let name = known.dictionary().string(&name);
                 known.dictionary().update_process(id, |row| row.name = name);
             }
-            Def::Lock {
-                process,
-                name,
-                place,
-            } => {
-                let process = self.process(process);
+            Def::Lock(lock) => {
+                let process = self.process(lock.process);
                 let dictionary = known.dictionary();
                 let row = LockRow {
                     process,
-                    name: dictionary.string(&name),
-                    place: dictionary.string(&place),
+                    name: dictionary.string(&lock.name),
+                    place: dictionary.string(&lock.place),
                 };
                 ids.locks.push(dictionary.add_lock(row));
             }
@@ -356,19 +335,14 @@ impl Resolver {
                 let process = self.process(process);
                 ids.tasks.push(known.task(process, &name));
             }
-            Def::Counter {
-                process,
-                name,
-                unit,
-                kind,
-            } => {
-                let process = self.process(process);
+            Def::Counter(series) => {
+                let process = self.process(series.process);
                 let dictionary = known.dictionary();
                 let row = CounterSeriesRow {
                     process,
-                    name: dictionary.string(&name),
-                    unit: dictionary.string(unit),
-                    kind,
+                    name: dictionary.string(&series.name),
+                    unit: dictionary.string(&series.unit),
+                    kind: series.kind,
                 };
                 ids.counters.push(dictionary.add_counter(row));
             }
