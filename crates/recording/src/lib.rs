@@ -59,7 +59,6 @@ mod rows_by_id;
 mod store;
 mod upgrade;
 mod writer;
-mod zone_blocks;
 mod zone_lod;
 mod zone_writer;
 

@@ -12,7 +12,7 @@ use sondage_model::{
     ZoneTileRow,
 };
 
-use crate::blocks::{Block, blocks_of, range_of};
+use crate::blocks::{Block, ZoneChunk, range_of, sample_blocks, zone_blocks};
 use crate::cache::{Cache, Decoded, Part};
 use crate::chunk::{ChunkRef, FLAG_RELATIVE_WEIGHTS};
 use crate::codec;
@@ -23,7 +23,6 @@ use crate::load::{Loader, ProgramChunks};
 use crate::lod::{self, TileCollector, TileRun};
 use crate::recovery::Recovery;
 use crate::store::{Memory, Store};
-use crate::zone_blocks::{ZoneBlock, zone_blocks_of};
 use crate::zone_lod;
 
 /// Decoded parts that are kept, in bytes.
@@ -42,9 +41,9 @@ pub struct Recording {
     lost: Option<(StackId, ThreadId)>,
     tile_widths: Vec<Nanos>,
     spans: Vec<BlockSpan>,
-    blocks: Vec<Block>,
+    blocks: Vec<Block<usize>>,
     pub(crate) zone_spans: Vec<BlockSpan>,
-    pub(crate) zone_blocks: Vec<ZoneBlock>,
+    pub(crate) zone_blocks: Vec<Block<ZoneChunk>>,
     pub(crate) program: ProgramChunks,
     frame_marks: OnceLock<Arc<[FrameMarkRow]>>,
     counters: Vec<usize>,
@@ -115,8 +114,8 @@ impl Recording {
         if tile_widths.is_empty() || tile_widths.len() > MOST_WIDTHS {
             tile_widths = lod::tile_widths(info.interval);
         }
-        let (spans, blocks) = blocks_of(&index.chunks, &tile_widths);
-        let (zone_spans, zone_blocks) = zone_blocks_of(&index.chunks);
+        let (spans, blocks) = sample_blocks(&index.chunks, &tile_widths);
+        let (zone_spans, zone_blocks) = zone_blocks(&index.chunks);
         let events = counters.iter().chain(&program.frame_marks);
         let events = events.chain(&program.logs).chain(&program.waits);
         let all_spans = spans.iter().chain(&zone_spans);
@@ -205,12 +204,17 @@ impl Recording {
     /// Whether the block may hold samples of the thread. May say yes where there are none.
     #[must_use]
     pub fn block_may_have(&self, block: usize, thread: ThreadId) -> bool {
-        self.blocks
+        let chunks = self
+            .blocks
             .get(block)
-            .is_some_and(|block| block.threads & (1 << (thread.0 % 64)) != 0)
+            .map_or(&[][..], |block| &block.chunks);
+        let threads = |at: &usize| self.index.chunks[*at].header.threads;
+        chunks
+            .iter()
+            .any(|at| threads(at) & (1 << (thread.0 % 64)) != 0)
     }
 
-    fn block(&self, block: usize) -> Result<&Block, SourceError> {
+    fn block(&self, block: usize) -> Result<&Block<usize>, SourceError> {
         self.blocks
             .get(block)
             .ok_or_else(|| damaged(format!("block {block}"), "there is none"))
@@ -219,7 +223,7 @@ impl Recording {
     fn decode_samples(&self, number: usize) -> Result<SampleColumns, SourceError> {
         let block = self.block(number)?;
         let mut samples = codec::samples_with_room(self.spans[number].rows as usize);
-        for &at in &block.samples {
+        for &at in &block.chunks {
             let chunk = &self.index.chunks[at];
             let start = samples.len();
             let read = self

@@ -8,6 +8,7 @@ use sondage_model::{
     ZoneColumns, ZoneSummaryRow, ZoneTileRow,
 };
 
+use crate::blocks::{Block, ZoneChunk};
 use crate::cache::{Decoded, Part};
 use crate::chunk::{ChunkRef, Header};
 use crate::codec_program;
@@ -30,7 +31,7 @@ impl Recording {
     fn decode_zones(&self, number: usize) -> Result<ZoneColumns, SourceError> {
         let block = self.zone_block(number)?;
         let mut zones = ZoneColumns::default();
-        for &(at, details) in &block.zones {
+        for &(at, details) in &block.chunks {
             let first = zones.len();
             let why = |why| damaged(format!("block {number} of zones"), why);
             self.chunk(at, |batch, header| {
@@ -64,7 +65,7 @@ impl Recording {
         Ok(zones)
     }
 
-    fn zone_block(&self, number: usize) -> Result<&crate::zone_blocks::ZoneBlock, SourceError> {
+    fn zone_block(&self, number: usize) -> Result<&Block<ZoneChunk>, SourceError> {
         self.zone_blocks
             .get(number)
             .ok_or_else(|| SourceError::no_block(number))
