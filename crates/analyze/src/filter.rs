@@ -4,7 +4,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use regex::{Regex, RegexBuilder};
-use sondage_model::{FunctionId, ProcessId, StateKind, ThreadId, TimeRange};
+use sondage_model::{Dictionary, FunctionId, ProcessId, StateKind, ThreadId, TimeRange};
 
 use crate::Inside;
 
@@ -37,6 +37,15 @@ impl Filter {
             states: StateSet::ALL,
             ..Filter::default()
         }
+    }
+
+    /// Whether it takes this thread, by itself or by its process.
+    #[must_use]
+    pub fn takes_thread(&self, dictionary: &Dictionary, thread: ThreadId) -> bool {
+        let row = dictionary.threads().get(thread.index());
+        (self.threads.is_empty() && self.processes.is_empty())
+            || self.threads.contains(&thread)
+            || row.is_some_and(|row| self.processes.contains(&row.process))
     }
 
     /// The same with lists in order and without repeats, so that equal filters compare equal.

@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError};
 
-use sondage_model::{SiteId, SpanId, ThreadId, Time, TimeRange, ZoneFlags};
+use sondage_model::{SiteId, Source, SpanId, ThreadId, Time, TimeRange, ZoneFlags};
 
-use crate::zones::{ZoneId, ZoneScope, each_block};
+use crate::zones::{ZoneId, ZoneIndex, ZoneScope, blocks_of, check_site, each_block, zone_of};
 use crate::{AnalyzeError, Analyzer};
 
 /// Zones that samples must lie in: with the part inside, on the zone's thread. Of a span that was
@@ -26,6 +26,48 @@ pub(crate) struct Stretches {
 }
 
 impl Stretches {
+    /// The stretches of these zones over the whole recording.
+    pub(crate) fn of(source: &dyn Source, inside: Inside) -> Result<Stretches, AnalyzeError> {
+        let mut found = Stretches {
+            by_thread: vec![Vec::new(); source.dictionary().threads().len()],
+            hull: None,
+        };
+        match inside {
+            Inside::Site(site) => {
+                check_site(source, site)?;
+                // Summaries leave stretches of suspended spans out, so every block is read.
+                let blocks: Vec<usize> = (0..source.zone_blocks().len()).collect();
+                each_block(source, &blocks, |_, zones| {
+                    for i in 0..zones.len() {
+                        // The row of a suspended span is not where it ran; its stretches are.
+                        if zones.sites[i] == site && !zones.flags[i].has(ZoneFlags::SUSPENDED) {
+                            found.push(zones.threads[i], zones.row(i).range());
+                        }
+                    }
+                    ControlFlow::Continue(())
+                })?;
+            }
+            Inside::Zone(id) => {
+                let zone = zone_of(source, &ZoneIndex::new(source.zone_blocks()), id)?;
+                let number = zone.row.span;
+                if zone.row.flags.has(ZoneFlags::SUSPENDED) && number != SpanId::NONE {
+                    let scope = ZoneScope::of_time(zone.row.range());
+                    each_block(source, &blocks_of(source, &scope), |_, zones| {
+                        for i in 0..zones.len() {
+                            if zones.spans[i] == number && zones.flags[i].has(ZoneFlags::POLL) {
+                                found.push(zones.threads[i], zones.row(i).range());
+                            }
+                        }
+                        ControlFlow::Continue(())
+                    })?;
+                } else {
+                    found.push(zone.row.thread, zone.row.range());
+                }
+            }
+        }
+        Ok(found.finish())
+    }
+
     fn push(&mut self, thread: ThreadId, range: TimeRange) {
         if let Some(stretches) = self.by_thread.get_mut(thread.index())
             && range.start < range.end
@@ -105,7 +147,7 @@ impl Stretches {
 }
 
 impl Analyzer {
-    /// The stretches of these zones over the whole recording. The last ones are kept.
+    /// [`Stretches::of`] the recording. The last ones are kept.
     pub(crate) fn stretches(&self, inside: Inside) -> Result<Arc<Stretches>, AnalyzeError> {
         let kept = || {
             let kept = self.zone_index().stretches.lock();
@@ -116,45 +158,7 @@ impl Analyzer {
         {
             return Ok(Arc::clone(stretches));
         }
-        let mut found = Stretches {
-            by_thread: vec![Vec::new(); self.dictionary().threads().len()],
-            hull: None,
-        };
-        match inside {
-            Inside::Site(site) => {
-                self.check_site(site)?;
-                // Summaries leave stretches of suspended spans out, so every block is read.
-                let blocks: Vec<usize> = (0..self.source().zone_blocks().len()).collect();
-                each_block(self.source(), &blocks, |_, zones| {
-                    for i in 0..zones.len() {
-                        // The row of a suspended span is not where it ran; its stretches are.
-                        if zones.sites[i] == site && !zones.flags[i].has(ZoneFlags::SUSPENDED) {
-                            found.push(zones.threads[i], zones.row(i).range());
-                        }
-                    }
-                    ControlFlow::Continue(())
-                })?;
-            }
-            Inside::Zone(id) => {
-                let zone = self.zone(id)?;
-                let number = zone.row.span;
-                if zone.row.flags.has(ZoneFlags::SUSPENDED) && number != SpanId::NONE {
-                    let scope = ZoneScope::of_time(zone.row.range());
-                    let blocks = self.zone_blocks_of(&scope);
-                    each_block(self.source(), &blocks, |_, zones| {
-                        for i in 0..zones.len() {
-                            if zones.spans[i] == number && zones.flags[i].has(ZoneFlags::POLL) {
-                                found.push(zones.threads[i], zones.row(i).range());
-                            }
-                        }
-                        ControlFlow::Continue(())
-                    })?;
-                } else {
-                    found.push(zone.row.thread, zone.row.range());
-                }
-            }
-        }
-        let found = Arc::new(found.finish());
+        let found = Arc::new(Stretches::of(self.source(), inside)?);
         *kept() = Some((inside, Arc::clone(&found)));
         Ok(found)
     }

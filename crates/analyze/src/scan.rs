@@ -6,13 +6,14 @@
 
 use sondage_model::{
     Dictionary, FunctionId, SampleColumns, Source, SourceError, StackId, State, StateKind,
-    SummaryRow, ThreadId, TimeRange,
+    SummaryRow, TaskId, ThreadId, TimeRange,
 };
 
 use std::sync::Arc;
 
 use crate::inside::Stretches;
-use crate::{Filter, Search};
+use crate::names::Names;
+use crate::{AnalyzeError, Filter, Search};
 
 /// What weights are measured in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,6 +33,8 @@ pub struct Piece {
     pub stack: StackId,
     /// In this state.
     pub state: State,
+    /// The asyncio task that ran, if any.
+    pub task: TaskId,
     /// Number of observations.
     pub count: u64,
     /// In the unit of the recording ([`Unit`]).
@@ -60,7 +63,21 @@ pub(crate) struct Admit {
 }
 
 impl Admit {
-    /// `matching` says of each function whether it matches a search; asked only where there is one.
+    /// The whole filter, for who has no [`Analyzer`](crate::Analyzer) that keeps names and
+    /// stretches. Checks the recording's tables.
+    pub(crate) fn of(source: &dyn Source, filter: &Filter) -> Result<Admit, AnalyzeError> {
+        let dict = source.dictionary();
+        check(dict)?;
+        let matching = |search: &Search| Names::new(dict).matching(dict, search);
+        let admit = Admit::new(source, matching, filter, unit_of(source)?);
+        Ok(match filter.inside {
+            Some(inside) => admit.inside_of(Arc::new(Stretches::of(source, inside)?)),
+            None => admit,
+        })
+    }
+
+    /// The filter but for its zones. `matching` says of each function whether it matches a search;
+    /// asked only where there is one.
     pub(crate) fn new(
         source: &dyn Source,
         matching: impl FnOnce(&Search) -> Vec<bool>,
@@ -90,6 +107,10 @@ impl Admit {
             stretches: Some(stretches),
             ..self
         }
+    }
+
+    pub(crate) fn unit(&self) -> Unit {
+        self.unit
     }
 
     pub(crate) fn stretches(&self) -> Option<&Stretches> {
@@ -147,6 +168,7 @@ impl Admit {
                     thread: row.thread,
                     stack,
                     state: row.state,
+                    task: row.task,
                     count: row.count,
                     weight: match self.unit {
                         Unit::Nanos => row.weight.0,
@@ -157,8 +179,8 @@ impl Admit {
         }
     }
 
-    /// Calls `add` with the number of each row that is admitted, and its part in the range.
-    pub(crate) fn add_samples(&self, rows: &SampleColumns, mut add: impl FnMut(usize, Piece)) {
+    /// Calls `add` with the part in the range of each row that is admitted.
+    pub(crate) fn add_samples(&self, rows: &SampleColumns, mut add: impl FnMut(Piece)) {
         for i in 0..rows.len() {
             let (thread, state) = (rows.threads[i], rows.states[i]);
             let stack = self.known(rows.stacks[i]);
@@ -170,14 +192,14 @@ impl Admit {
             let Some((count, weight)) = inside else {
                 continue;
             };
-            let piece = Piece {
+            add(Piece {
                 thread,
                 stack,
                 state,
+                task: rows.tasks[i],
                 count,
                 weight,
-            };
-            add(i, piece);
+            });
         }
     }
 
@@ -189,26 +211,50 @@ impl Admit {
         weight: u64,
         count: u64,
     ) -> Option<(u64, u64)> {
-        let Some(stretches) = self.stretches() else {
+        if self.stretches.is_none() {
             return self.inside_range(time, weight, count);
-        };
-        if weight == 0 || self.unit == Unit::Samples {
-            let whole = self.inside_range(time, weight, count);
-            return whole.filter(|_| stretches.contains(thread, time));
         }
+        let mut sum = None;
+        self.each_part(thread, time, weight, count, |_, count, weight| {
+            let sum: &mut (u64, u64) = sum.get_or_insert_default();
+            sum.0 += count;
+            sum.1 += weight;
+        });
+        sum
+    }
+
+    /// Calls `each` with the end, count and weight of each piece of that part: of several
+    /// stretches it has several.
+    pub(crate) fn each_part(
+        &self,
+        thread: ThreadId,
+        time: u64,
+        weight: u64,
+        count: u64,
+        mut each: impl FnMut(u64, u64, u64),
+    ) {
         let range = self.range.unwrap_or(TimeRange::ALL);
+        let end = time.min(range.end.0);
+        let stretches = match self.stretches() {
+            Some(stretches) if weight > 0 && self.unit == Unit::Nanos => stretches,
+            moments => {
+                let whole = self.inside_range(time, weight, count);
+                let is_in = moments.is_none_or(|stretches| stretches.contains(thread, time));
+                if let Some((count, weight)) = whole.filter(|_| is_in) {
+                    each(end, count, weight);
+                }
+                return;
+            }
+        };
         let sample = time.saturating_sub(weight);
-        let (from, to) = (sample.max(range.start.0), time.min(range.end.0));
-        if from >= to {
-            return None;
+        let start = sample.max(range.start.0);
+        if start >= end {
+            return;
         }
-        let mut sum = (0, 0);
-        for (from, to) in stretches.parts(thread, from, to) {
-            let until = |at: u64| seen_until(count, weight, at - sample);
-            sum.0 += until(to) - until(from);
-            sum.1 += to - from;
+        let until = |at: u64| seen_until(count, weight, at - sample);
+        for (from, to) in stretches.parts(thread, start, end) {
+            each(to, until(to) - until(from), to - from);
         }
-        (sum.1 > 0).then_some(sum)
     }
 
     fn inside_range(&self, time: u64, weight: u64, count: u64) -> Option<(u64, u64)> {
@@ -252,16 +298,12 @@ pub(crate) fn admitted_threads(dict: &Dictionary, filter: &Filter) -> Option<Vec
     if filter.threads.is_empty() && filter.processes.is_empty() {
         return None;
     }
-    let rows = dict.threads().iter();
-    let mut admitted: Vec<bool> = rows
-        .map(|row| filter.processes.contains(&row.process))
-        .collect();
-    for thread in &filter.threads {
-        if let Some(slot) = admitted.get_mut(thread.index()) {
-            *slot = true;
-        }
-    }
-    Some(admitted)
+    let threads = (0..dict.threads().len() as u32).map(ThreadId);
+    Some(
+        threads
+            .map(|thread| filter.takes_thread(dict, thread))
+            .collect(),
+    )
 }
 
 /// For each stack whether it contains the function and a frame that matches; `None` where both
@@ -342,7 +384,7 @@ pub(crate) fn scan<S: Sink>(
                 admit.add_summary(&summary, |piece| sink.add(piece));
             } else {
                 let samples = source.samples(block)?;
-                admit.add_samples(&samples, |_, piece| sink.add(piece));
+                admit.add_samples(&samples, |piece| sink.add(piece));
             }
         }
         Ok(sink)

@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use sondage_model::{ProcessId, StringId, TaskId};
+use sondage_model::{ProcessId, StringId};
 
-use crate::scan::Piece;
+use crate::scan::{Piece, Sink, scan};
 use crate::{AnalyzeError, Analyzer, Filter, Totals};
 
 /// The asyncio tasks of a process that have one name and run one coroutine function.
@@ -26,9 +26,6 @@ pub struct TaskTimes {
 impl Analyzer {
     /// The tasks of the samples that the filter admits, those with the most weight first.
     ///
-    /// Summaries do not tell tasks, so that every sample is read; of a recording without tasks,
-    /// none.
-    ///
     /// # Errors
     /// When the recording cannot be read.
     pub fn tasks(&self, filter: &Filter) -> Result<Vec<TaskTimes>, AnalyzeError> {
@@ -38,35 +35,9 @@ impl Analyzer {
             return Ok(Vec::new());
         }
         let admit = self.admit(&filter.normal())?;
-        let mut by_task = vec![Totals::default(); rows.len()];
-        for (block, info) in self.source().blocks().iter().enumerate() {
-            if !admit.touches(info.range) {
-                continue;
-            }
-            let samples = self.source().samples(block)?;
-            for i in 0..samples.len() {
-                let task = samples.tasks[i];
-                let Some(totals) = by_task.get_mut(task.index()) else {
-                    continue;
-                };
-                let (thread, state) = (samples.threads[i], samples.states[i]);
-                let stack = admit.known(samples.stacks[i]);
-                if task == TaskId::NONE || !admit.takes(thread, state, stack) {
-                    continue;
-                }
-                let count = u64::from(samples.counts[i]);
-                let (time, weight) = (samples.times[i].0, samples.weights[i].0);
-                if let Some((count, weight)) = admit.inside(thread, time, weight, count) {
-                    totals.add(&Piece {
-                        thread,
-                        stack,
-                        state,
-                        count,
-                        weight,
-                    });
-                }
-            }
-        }
+        let TaskSums(by_task) = scan(self.source(), &admit, || {
+            TaskSums(vec![Totals::default(); rows.len()])
+        })?;
         let mut sums: BTreeMap<(ProcessId, StringId, StringId), (u64, Totals)> = BTreeMap::new();
         for (row, totals) in rows.iter().zip(&by_task).skip(1) {
             if totals.count > 0 {
@@ -97,11 +68,28 @@ impl Analyzer {
     }
 }
 
+/// Sums by the id of the task. What ran in none adds to that of none.
+struct TaskSums(Vec<Totals>);
+
+impl Sink for TaskSums {
+    fn add(&mut self, piece: Piece) {
+        if let Some(totals) = self.0.get_mut(piece.task.index()) {
+            totals.add(&piece);
+        }
+    }
+
+    fn merge(&mut self, other: TaskSums) {
+        for (sum, part) in self.0.iter_mut().zip(&other.0) {
+            sum.add_all(part);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use sondage_model::{TaskRow, Time, TimeRange};
+    use sondage_model::{TaskId, TaskRow, Time, TimeRange};
 
     use super::*;
     use crate::{StateSet, picture};

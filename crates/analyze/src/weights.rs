@@ -1,10 +1,9 @@
 //! The samples of a filter, added up by stack: what every other figure is derived from.
 
-use sondage_model::{Source, SourceError, StackId, StateKind};
+use sondage_model::{Source, StackId, StateKind};
 
-use crate::names::Names;
-use crate::scan::{Admit, ByState, Piece, Sink, check, scan, unit_of};
-use crate::{Filter, Search};
+use crate::scan::{Admit, ByState, Piece, Sink, scan};
+use crate::{AnalyzeError, Filter};
 
 /// Counts and weights by stack, of the samples a [`Filter`] admits.
 ///
@@ -122,16 +121,13 @@ impl Weights {
 
 /// The samples a filter admits, added up by stack.
 ///
-/// For one sum; an [`Analyzer`](crate::Analyzer) keeps what several have in common, and knows
-/// zones: [`Filter::inside`] counts only there.
+/// For one sum; an [`Analyzer`](crate::Analyzer) keeps what several have in common.
 ///
 /// # Errors
-/// When the recording's tables contradict each other, or it cannot be read.
-pub fn aggregate(source: &dyn Source, filter: &Filter) -> Result<Weights, SourceError> {
-    check(source.dictionary())?;
-    let names = Names::new(source.dictionary());
-    let matching = |search: &Search| names.matching(source.dictionary(), search);
-    let admit = Admit::new(source, matching, filter, unit_of(source)?);
+/// When the recording's tables contradict each other, the filter names a zone that it does not
+/// have, or it cannot be read.
+pub fn aggregate(source: &dyn Source, filter: &Filter) -> Result<Weights, AnalyzeError> {
+    let admit = Admit::of(source, filter)?;
     let stacks = source.dictionary().stacks().len();
     Ok(scan(source, &admit, || StackSums::new(stacks))?.finish())
 }

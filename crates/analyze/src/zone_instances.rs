@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use sondage_model::{Nanos, SiteId, Time};
 
 use crate::zone_table::is_of;
-use crate::zones::{Zone, ZoneScope, each_block};
+use crate::zones::{Zone, ZoneScope, check_site, each_block};
 use crate::{AnalyzeError, Analyzer, Filter};
 
 /// Zones that can be reached by paging; more are found by narrowing the durations.
@@ -109,7 +109,7 @@ impl Analyzer {
         site: SiteId,
         query: &InstanceQuery,
     ) -> Result<Instances, AnalyzeError> {
-        self.check_site(site)?;
+        check_site(self.source(), site)?;
         let scope = ZoneScope::new(self.source(), filter);
         let mut blocks = Vec::new();
         for block in self.zone_blocks_of(&scope) {

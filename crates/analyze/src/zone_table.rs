@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use sondage_model::{Nanos, SiteId, ZoneColumns, ZoneFlags, ZoneSummaryRow};
 
 use crate::zone_digest::{Digest, GrowingHistogram, Histogram, Percentiles};
-use crate::zones::{OwnTimes, SiteName, Zone, ZoneScope, each_block};
+use crate::zones::{OwnTimes, SiteName, Zone, ZoneScope, check_site, each_block};
 use crate::{AnalyzeError, Analyzer, Empty, Filter, Search};
 
 /// Zones that are looked at one by one for percentiles that were not asked for.
@@ -240,7 +240,7 @@ impl Analyzer {
         filter: &Filter,
         site: SiteId,
     ) -> Result<SiteStatistics, AnalyzeError> {
-        self.check_site(site)?;
+        check_site(self.source(), site)?;
         let scope = ZoneScope::new(self.source(), filter);
         let blocks = self.zone_blocks_inside(&scope)?;
         let everything = scope.is_everything();
@@ -314,16 +314,6 @@ impl Analyzer {
             }
         }
         Ok((sums, read))
-    }
-
-    pub(crate) fn check_site(&self, site: SiteId) -> Result<(), AnalyzeError> {
-        if site.index() < self.dictionary().sites().len() {
-            return Ok(());
-        }
-        Err(AnalyzeError::NoSuch {
-            what: "place of zones",
-            id: site.0,
-        })
     }
 
     /// Which of these zones a summary may leave out: blocks without zones of the place.

@@ -212,15 +212,7 @@ impl Analyzer {
     /// # Errors
     /// When there is none, or the recording cannot be read.
     pub fn zone(&self, id: ZoneId) -> Result<Zone, AnalyzeError> {
-        let (block, index) = self.zone_place(id)?;
-        let columns = self.source().zones(block)?;
-        if index >= columns.len() {
-            return Err(no_such_zone(id));
-        }
-        Ok(Zone {
-            id,
-            row: columns.row(index),
-        })
+        zone_of(self.source(), self.zone_index(), id)
     }
 
     pub(crate) fn zone_place(&self, id: ZoneId) -> Result<(usize, usize), AnalyzeError> {
@@ -271,11 +263,7 @@ impl Analyzer {
 
     /// The blocks with zones of this time.
     pub(crate) fn zone_blocks_of(&self, scope: &ZoneScope) -> Vec<usize> {
-        let blocks = self.source().zone_blocks().iter().enumerate();
-        blocks
-            .filter(|(_, block)| scope.touches(block.range))
-            .map(|(block, _)| block)
-            .collect()
+        blocks_of(self.source(), scope)
     }
 
     /// The blocks with zones that begin in the scope's range, and with everything inside those.
@@ -300,6 +288,43 @@ impl Analyzer {
         let spans = self.source().zone_blocks();
         blocks.iter().map(|&block| spans[block].rows).sum()
     }
+}
+
+/// The zone of this number.
+pub(crate) fn zone_of(
+    source: &dyn Source,
+    index: &ZoneIndex,
+    id: ZoneId,
+) -> Result<Zone, AnalyzeError> {
+    let (block, at) = index.place(id).ok_or_else(|| no_such_zone(id))?;
+    let columns = source.zones(block)?;
+    if at >= columns.len() {
+        return Err(no_such_zone(id));
+    }
+    Ok(Zone {
+        id,
+        row: columns.row(at),
+    })
+}
+
+/// The blocks with zones of this time.
+pub(crate) fn blocks_of(source: &dyn Source, scope: &ZoneScope) -> Vec<usize> {
+    let blocks = source.zone_blocks().iter().enumerate();
+    blocks
+        .filter(|(_, block)| scope.touches(block.range))
+        .map(|(block, _)| block)
+        .collect()
+}
+
+/// Makes sure that there is such a place.
+pub(crate) fn check_site(source: &dyn Source, site: SiteId) -> Result<(), AnalyzeError> {
+    if site.index() < source.dictionary().sites().len() {
+        return Ok(());
+    }
+    Err(AnalyzeError::NoSuch {
+        what: "place of zones",
+        id: site.0,
+    })
 }
 
 fn no_such_zone(id: ZoneId) -> AnalyzeError {

@@ -6,7 +6,9 @@ mod zones;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use sondage_analyze::{Analyzer, Filter, Inside, InstanceQuery, ZoneId, ZoneQuery};
+use sondage_analyze::{
+    Analyzer, Filter, Inside, InstanceQuery, Pass, ZoneId, ZoneQuery, aggregate,
+};
 use sondage_model::*;
 use zones::{Cut, site};
 
@@ -272,8 +274,21 @@ proptest! {
                 })
                 .sum();
             let filter = Filter { range, inside: Some(choice), ..Filter::everything() };
-            let total = analyzer.select(&filter).expect("readable").total().weight;
-            prop_assert_eq!(total, expected as u64);
+            let total = *analyzer.select(&filter).expect("readable").total();
+            prop_assert_eq!(total.weight, expected as u64);
+            let alone = aggregate(analyzer.source(), &filter).expect("readable");
+            prop_assert_eq!(*alone.total(), total);
+            // One by one: no part reaches out of the zones, and together they are the same.
+            let pass = Pass::new(analyzer.source(), &filter).expect("readable");
+            let (mut weight, mut count, mut outside) = (0, 0, 0);
+            pass.for_each(|row, observations| {
+                let span = row.range();
+                outside += (span.start.0..span.end.0).filter(|&at| !covered(row.thread, at)).count();
+                weight += row.weight.0;
+                count += observations;
+            })
+            .expect("readable");
+            prop_assert_eq!((weight, count, outside), (total.weight, total.count, 0));
         }
     }
 }
