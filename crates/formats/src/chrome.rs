@@ -80,9 +80,9 @@ fn write(
         track.close_all(&mut events)?;
         Ok(())
     })?;
-    let range = options.filter.range.unwrap_or(TimeRange::ALL);
-    zones(&mut events, source, options, &numbers, &mut processes)?;
-    moments(&mut events, source, range, &processes, &numbers)?;
+    let range = selection.range();
+    zones(&mut events, &selection, &numbers, &mut processes)?;
+    moments(&mut events, &selection, &processes, &numbers)?;
     counters(&mut events, source, range, &processes, &numbers)?;
     messages(&mut events, source, range, &processes, &numbers)?;
     events.out.write_all(b"\n]}\n")?;
@@ -262,15 +262,14 @@ fn slice_name(names: Names<'_>, function: FunctionId) -> String {
 /// Each lane of zones is a track of its own, beside that of the thread's samples.
 fn zones(
     events: &mut Events<'_>,
-    source: &dyn Source,
-    options: &ExportOptions,
+    selection: &Selection<'_>,
     numbers: &Numbers,
     processes: &mut Vec<ProcessId>,
 ) -> Result<(), FormatError> {
-    let dictionary = source.dictionary();
+    let dictionary = selection.source.dictionary();
     let names = Names::new(dictionary);
     let mut track = ZONE_TRACKS;
-    zones::per_thread(source, &options.filter, |thread, all| {
+    zones::per_thread(selection, |thread, all| {
         let process = names.process_of(thread);
         let pid = numbers.process(process);
         if !processes.contains(&process) {
@@ -283,7 +282,7 @@ fn zones(
             "" => "thread",
             name => name,
         };
-        for lane in all.chunk_by(|a, b| a.row.lane == b.row.lane) {
+        for lane in zones::lanes(all) {
             track += 1;
             let name = zones::track_name(name, lane[0].row.lane);
             events.name("thread_name", pid, track, &name)?;
@@ -302,7 +301,7 @@ fn zones(
                 out.write_all(b"}")?;
             }
         }
-        Ok::<_, FormatError>(())
+        Ok(())
     })
 }
 
@@ -330,39 +329,27 @@ fn arguments(out: &mut dyn Write, place: &Place<'_>, zone: &Zone) -> io::Result<
 /// Frame marks and the program's log, as moments of their threads.
 fn moments(
     events: &mut Events<'_>,
-    source: &dyn Source,
-    range: TimeRange,
+    selection: &Selection<'_>,
     processes: &[ProcessId],
     numbers: &Numbers,
 ) -> Result<(), FormatError> {
-    let dictionary = source.dictionary();
-    let names = Names::new(dictionary);
-    let marks = source.frame_marks()?;
-    let marks = marks.iter().filter(|mark| range.contains(mark.time));
-    let marks = marks.map(|mark| {
-        let name = match dictionary.text(mark.name) {
-            "" => "frame",
-            name => name,
-        };
-        (mark.time, mark.thread, "frame", name.to_owned())
-    });
-    let logs = source.logs(range)?.into_iter();
-    let logs = logs.map(|log| (log.time, log.thread, "log", log.text));
-    for (time, thread, category, name) in marks.chain(logs) {
-        let process = names.process_of(thread);
+    let names = Names::new(selection.source.dictionary());
+    zones::moments(selection, |moment| {
+        let process = names.process_of(moment.thread);
         if !processes.contains(&process) {
-            continue;
+            return Ok(());
         }
         write!(
             events.begin()?,
-            "{{\"ph\":\"i\",\"s\":\"t\",\"pid\":{},\"tid\":{},\"ts\":{},\"cat\":\"{category}\",\"name\":{}}}",
+            "{{\"ph\":\"i\",\"s\":\"t\",\"pid\":{},\"tid\":{},\"ts\":{},\"cat\":\"{}\",\"name\":{}}}",
             numbers.process(process),
-            numbers.thread(thread),
-            Micros(Nanos(time.0)),
-            Quoted(&name.replace(|c: char| c.is_control(), " ")),
+            numbers.thread(moment.thread),
+            Micros(Nanos(moment.time.0)),
+            moment.kind.name(),
+            Quoted(&moment.text.replace(|c: char| c.is_control(), " ")),
         )?;
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Gauges as they are, totals as rates per second.

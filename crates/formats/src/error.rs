@@ -2,6 +2,7 @@
 
 use std::io;
 
+use sondage_analyze::AnalyzeError;
 use sondage_model::SourceError;
 
 /// Why an export or import did not happen.
@@ -10,6 +11,10 @@ pub enum FormatError {
     /// The recording could not be read.
     #[error(transparent)]
     Source(#[from] SourceError),
+
+    /// The filter names what the recording does not have.
+    #[error(transparent)]
+    Analyze(#[from] AnalyzeError),
 
     /// The output could not be written.
     #[error("the export could not be written: {0}")]
@@ -76,7 +81,10 @@ impl FormatError {
             FormatError::NoSuchFormat { .. }
             | FormatError::WrongDirection { .. }
             | FormatError::Unrecognised { .. } => Some("`sondage export --help` lists the formats"),
-            FormatError::Source(_) | FormatError::Write(_) | FormatError::Malformed { .. } => None,
+            FormatError::Source(_)
+            | FormatError::Analyze(_)
+            | FormatError::Write(_)
+            | FormatError::Malformed { .. } => None,
         }
     }
 }

@@ -44,7 +44,7 @@ fn write(
     let selection = Selection::new(source, &options.filter)?;
     let numbers = Numbers::new(source.dictionary());
     let mut tables = Tables::new(source);
-    let mut markers = Markers::new(source, options)?;
+    let mut markers = Markers::new(&selection)?;
     let mut threads: Vec<(ThreadId, u64)> = Vec::new();
     out.write_all(b"{\"libs\":[],\"pages\":[],\"profilerOverhead\":[],\"threads\":[")?;
     selection.per_thread(|thread, slices| {
@@ -82,8 +82,7 @@ fn write(
         .write(out, ThreadId(0), &[], &[], &mut tables)?;
     }
     out.write_all(b"],\"counters\":")?;
-    let range = options.filter.range.unwrap_or(TimeRange::ALL);
-    counters(out, source, range, &numbers, &threads)?;
+    counters(out, source, selection.range(), &numbers, &threads)?;
     out.write_all(b",\"shared\":")?;
     tables.write(out)?;
     out.write_all(b",\"meta\":")?;

@@ -3,12 +3,13 @@
 use std::io::{self, Write};
 
 use rustc_hash::FxHashMap;
-use sondage_model::{Nanos, Source, ThreadId, Time, TimeRange};
+use sondage_model::{Nanos, ThreadId, Time};
 
+use crate::FormatError;
 use crate::firefox_tables::Tables;
 use crate::json::{Millis, Quoted, array};
-use crate::zones;
-use crate::{ExportOptions, FormatError};
+use crate::select::Selection;
+use crate::zones::{self, MomentKind};
 
 /// How the profiler shows our markers: zones in the chart and the table with all that they carry.
 pub(crate) const MARKER_SCHEMA: &str = concat!(
@@ -34,10 +35,10 @@ pub(crate) struct Marker {
 pub(crate) struct Markers(FxHashMap<ThreadId, Vec<Marker>>);
 
 impl Markers {
-    pub fn new(source: &dyn Source, options: &ExportOptions) -> Result<Markers, FormatError> {
-        let dictionary = source.dictionary();
+    pub fn new(selection: &Selection<'_>) -> Result<Markers, FormatError> {
+        let dictionary = selection.source.dictionary();
         let mut all: FxHashMap<ThreadId, Vec<Marker>> = FxHashMap::default();
-        zones::per_thread(source, &options.filter, |thread, zones| {
+        zones::per_thread(selection, |thread, zones| {
             let markers = zones.iter().map(|zone| {
                 let place = zones::place(dictionary, zone.row.site);
                 let arguments: Vec<String> = zone
@@ -63,43 +64,27 @@ impl Markers {
                 }
             });
             all.entry(thread).or_default().extend(markers);
-            Ok::<_, FormatError>(())
+            Ok(())
         })?;
-        let range = options.filter.range.unwrap_or(TimeRange::ALL);
-        let passes = |thread: ThreadId| {
-            let process = dictionary
-                .threads()
-                .get(thread.index())
-                .map(|row| row.process);
-            let (threads, processes) = (&options.filter.threads, &options.filter.processes);
-            (threads.is_empty() && processes.is_empty())
-                || threads.contains(&thread)
-                || process.is_some_and(|process| processes.contains(&process))
-        };
-        for mark in source.frame_marks()?.iter() {
-            if range.contains(mark.time) && passes(mark.thread) {
-                let name = match dictionary.text(mark.name) {
-                    "" => "frame",
-                    name => name,
-                };
-                all.entry(mark.thread).or_default().push(Marker {
-                    start: mark.time,
-                    end: None,
-                    name: name.to_owned(),
-                    data: "null".into(),
-                });
-            }
-        }
-        for log in source.logs(range)? {
-            if passes(log.thread) {
-                all.entry(log.thread).or_default().push(Marker {
-                    start: log.time,
-                    end: None,
-                    name: "log".into(),
-                    data: format!("{{\"type\":\"Log\",\"text\":{}}}", Quoted(&log.text)),
-                });
-            }
-        }
+        zones::moments(selection, |moment| {
+            let (name, data) = match moment.kind {
+                MomentKind::Frame => (moment.text.into_owned(), "null".to_owned()),
+                MomentKind::Log => {
+                    let text = Quoted(&moment.text);
+                    (
+                        "log".to_owned(),
+                        format!("{{\"type\":\"Log\",\"text\":{text}}}"),
+                    )
+                }
+            };
+            all.entry(moment.thread).or_default().push(Marker {
+                start: moment.time,
+                end: None,
+                name,
+                data,
+            });
+            Ok(())
+        })?;
         for markers in all.values_mut() {
             markers.sort_by_key(|marker| marker.start);
         }

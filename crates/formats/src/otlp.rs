@@ -10,6 +10,7 @@ use crate::names::Names;
 use crate::otlp_proto::{
     AnyValue, KeyValue, Resource, ResourceSpans, Scope, ScopeSpans, Span, Status, Value,
 };
+use crate::select::Selection;
 use crate::zones::{self, Zone};
 use crate::{ExportOptions, Format, FormatError};
 
@@ -41,10 +42,11 @@ fn write(
     options: &ExportOptions,
     out: &mut dyn Write,
 ) -> Result<(), FormatError> {
+    let selection = Selection::new(source, &options.filter)?;
     let traces = Traces::new(source)?;
     let epoch = source.info().unix_start_nanos;
-    zones::per_thread(source, &options.filter, |thread, all| {
-        for lane in all.chunk_by(|a, b| a.row.lane == b.row.lane) {
+    zones::per_thread(&selection, |thread, all| {
+        for lane in zones::lanes(all) {
             // The zones around the one at hand, by depth: their ids and traces.
             let mut around: Vec<(u64, u128)> = Vec::new();
             for part in lane.chunks(SPANS_AT_A_TIME) {
@@ -106,7 +108,15 @@ fn span(
     for (key, value) in zone.arguments() {
         attributes.push(KeyValue {
             key,
-            value: Some(any_value(value)),
+            value: Some(AnyValue {
+                value: Some(zones::value(
+                    value,
+                    Value::Bool,
+                    Value::Int,
+                    Value::Double,
+                    Value::Text,
+                )),
+            }),
         });
     }
     let start = epoch.saturating_add(row.start.0);
@@ -131,21 +141,6 @@ fn span(
             .has(ZoneFlags::FAILED)
             .then_some(Status { code: ERROR }),
     }
-}
-
-fn any_value(value: serde_json::Value) -> AnyValue {
-    use serde_json::Value as Json;
-    let value = match value {
-        Json::Bool(value) => Value::Bool(value),
-        Json::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(value), _) => Value::Int(value),
-            (None, Some(value)) => Value::Double(value),
-            (None, None) => Value::Text(number.to_string()),
-        },
-        Json::String(text) => Value::Text(text),
-        other => Value::Text(other.to_string()),
-    };
-    AnyValue { value: Some(value) }
 }
 
 fn write_spans(

@@ -10,7 +10,7 @@ use crate::names::{LEFT_OUT, NO_FUNCTION, Names, shorten};
 use crate::numbers::Numbers;
 use crate::perfetto_proto as proto;
 use crate::select::Selection;
-use crate::zones::{self, Zone};
+use crate::zones::{self, Edge, Moment, Zone};
 use crate::{ExportOptions, Format, FormatError};
 
 pub(crate) const FORMAT: Format = Format {
@@ -44,7 +44,6 @@ fn write(
         described: FxHashSet::default(),
         interner: Interner::default(),
     };
-    let range = options.filter.range.unwrap_or(TimeRange::ALL);
     let selection = Selection::new(source, &options.filter)?;
     selection.per_thread(|thread, slices| {
         trace.thread(thread)?;
@@ -53,15 +52,12 @@ fn write(
         }
         Ok(())
     })?;
-    zones::per_thread(source, &options.filter, |thread, all| {
+    zones::per_thread(&selection, |thread, all| {
         trace.thread(thread)?;
-        for lane in all.chunk_by(|a, b| a.row.lane == b.row.lane) {
-            trace.lane(thread, lane)?;
-        }
-        Ok::<_, FormatError>(())
+        zones::lanes(all).try_for_each(|lane| trace.lane(thread, lane))
     })?;
-    trace.moments(range)?;
-    trace.counters(range)
+    zones::moments(&selection, |moment| trace.moment(&moment))?;
+    trace.counters(selection.range())
 }
 
 struct Trace<'a> {
@@ -166,73 +162,50 @@ impl Trace<'_> {
                 uuid
             }
         };
-        let end = |track: u64| proto::Event {
-            kind: proto::SLICE_END,
-            track,
-            ..proto::Event::default()
-        };
-        let mut open: Vec<Time> = Vec::new();
-        for zone in zones {
-            let range = zone.row.range();
-            while let Some(&until) = open.last()
-                && until <= range.start
-            {
-                open.pop();
-                self.event(until, end(uuid))?;
-            }
-            // What reaches beyond the zone around it, as in a gap, ends with it.
-            let until = open.last().map_or(range.end, |outer| range.end.min(*outer));
-            open.push(until);
-            let place = zones::place(self.source.dictionary(), zone.row.site);
-            let event = proto::Event {
-                kind: proto::SLICE_BEGIN,
-                track: uuid,
-                categories: vec!["zone".into()],
-                name: Some(on_a_line(place.name)),
-                place: (!place.file.is_empty()).then(|| proto::Place {
-                    file: place.file.to_owned(),
-                    function: place.function.to_owned(),
-                    line: place.line,
-                }),
-                annotations: zone.arguments().into_iter().map(annotation).collect(),
-                value: None,
+        zones::edges(zones, |edge, zone, at| {
+            let event = match edge {
+                Edge::Begin => self.begin(uuid, zone),
+                Edge::End => proto::Event {
+                    kind: proto::SLICE_END,
+                    track: uuid,
+                    ..proto::Event::default()
+                },
             };
-            self.event(range.start, event)?;
-        }
-        while let Some(until) = open.pop() {
-            self.event(until, end(uuid))?;
-        }
-        Ok(())
+            self.event(at, event)
+        })
     }
 
-    /// Frame marks and log lines.
-    fn moments(&mut self, range: TimeRange) -> Result<(), FormatError> {
-        let source = self.source;
-        let known = |described: &FxHashSet<u64>, thread: ThreadId| {
-            described.contains(&track(THREAD, u64::from(thread.0)))
-        };
-        let instant = |thread: ThreadId, category: &str, name: &str| proto::Event {
+    fn begin(&self, track: u64, zone: &Zone) -> proto::Event {
+        let place = zones::place(self.source.dictionary(), zone.row.site);
+        proto::Event {
+            kind: proto::SLICE_BEGIN,
+            track,
+            categories: vec!["zone".into()],
+            name: Some(on_a_line(place.name)),
+            place: (!place.file.is_empty()).then(|| proto::Place {
+                file: place.file.to_owned(),
+                function: place.function.to_owned(),
+                line: place.line,
+            }),
+            annotations: zone.arguments().into_iter().map(annotation).collect(),
+            value: None,
+        }
+    }
+
+    /// A frame mark or a log line, of a thread that is told of.
+    fn moment(&mut self, moment: &Moment<'_>) -> Result<(), FormatError> {
+        let track = track(THREAD, u64::from(moment.thread.0));
+        if !self.described.contains(&track) {
+            return Ok(());
+        }
+        let event = proto::Event {
             kind: proto::INSTANT,
-            track: track(THREAD, u64::from(thread.0)),
-            categories: vec![category.into()],
-            name: Some(name.to_owned()),
+            track,
+            categories: vec![moment.kind.name().into()],
+            name: Some(moment.text.to_string()),
             ..proto::Event::default()
         };
-        for mark in source.frame_marks()?.iter() {
-            if range.contains(mark.time) && known(&self.described, mark.thread) {
-                let name = match source.dictionary().text(mark.name) {
-                    "" => "frame",
-                    name => name,
-                };
-                self.event(mark.time, instant(mark.thread, "frame", name))?;
-            }
-        }
-        for log in source.logs(range)? {
-            if known(&self.described, log.thread) {
-                self.event(log.time, instant(log.thread, "log", &log.text))?;
-            }
-        }
-        Ok(())
+        self.event(moment.time, event)
     }
 
     /// Counters as they are: gauges and growing totals.
@@ -290,20 +263,16 @@ fn on_a_line(name: &str) -> String {
 }
 
 fn annotation((name, value): (String, serde_json::Value)) -> proto::Annotation {
-    use serde_json::Value as Json;
-    let value = match value {
-        Json::Bool(value) => proto::Value::Bool(value),
-        Json::String(text) => proto::Value::Text(text),
-        Json::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(value), _) => proto::Value::Int(value),
-            (None, Some(value)) => proto::Value::Double(value),
-            (None, None) => proto::Value::Text(number.to_string()),
-        },
-        other => proto::Value::Text(other.to_string()),
-    };
+    use proto::Value;
     proto::Annotation {
         name,
-        value: Some(value),
+        value: Some(zones::value(
+            value,
+            Value::Bool,
+            Value::Int,
+            Value::Double,
+            Value::Text,
+        )),
     }
 }
 

@@ -1,8 +1,10 @@
 //! The samples an export is about, summed up or in the order of time.
 
 use rustc_hash::FxHashMap;
-use sondage_analyze::{Filter, Pass, Unit};
-use sondage_model::{Nanos, Source, SourceError, StackId, State, StateKind, ThreadId, Time};
+use sondage_analyze::{AnalyzeError, Filter, Pass, Unit};
+use sondage_model::{
+    Nanos, Source, SourceError, StackId, State, StateKind, ThreadId, Time, TimeRange,
+};
 
 use crate::{FormatError, Measure};
 
@@ -13,9 +15,11 @@ const ROWS_AT_A_TIME: u64 = 4_000_000;
 /// How long a sample is drawn where the recording knows no time.
 pub(crate) const DRAWN: Nanos = Nanos(1_000);
 
-/// The samples of a recording that pass a filter, by the rules of [`sondage_analyze::aggregate`].
+/// The part of a recording that passes a filter; of samples by the rules of
+/// [`sondage_analyze::aggregate`].
 pub(crate) struct Selection<'a> {
     pub source: &'a dyn Source,
+    filter: &'a Filter,
     /// Whether the samples have no times: an import of counts.
     pub timeless: bool,
     pass: Pass<'a>,
@@ -69,13 +73,29 @@ impl Slice {
 }
 
 impl<'a> Selection<'a> {
-    pub fn new(source: &'a dyn Source, filter: &'a Filter) -> Result<Selection<'a>, SourceError> {
+    pub fn new(source: &'a dyn Source, filter: &'a Filter) -> Result<Selection<'a>, AnalyzeError> {
         let pass = Pass::new(source, filter)?;
         Ok(Selection {
             source,
+            filter,
             timeless: pass.unit() == Unit::Samples,
             pass,
         })
+    }
+
+    /// Its range; everything where none was asked for.
+    pub fn range(&self) -> TimeRange {
+        self.filter.range.unwrap_or(TimeRange::ALL)
+    }
+
+    /// Whether it has this thread.
+    pub fn has_thread(&self, thread: ThreadId) -> bool {
+        self.filter.takes_thread(self.source.dictionary(), thread)
+    }
+
+    /// Whether a moment of a thread lies in the zones that were asked for, if any were.
+    pub fn is_inside(&self, thread: ThreadId, time: Time) -> bool {
+        self.pass.is_inside(thread, time)
     }
 
     /// What is to be measured when this was asked for.

@@ -8,7 +8,7 @@ use sondage_model::{FrameId, FunctionId, SiteId, Source, StackId, Time};
 use crate::json::{Quoted, array};
 use crate::names::{LEFT_OUT, NO_FUNCTION, Names, shorten};
 use crate::select::{DRAWN, Selection, Slice};
-use crate::zones::{self, Place, Zone};
+use crate::zones::{self, Edge, Place, Zone};
 use crate::{Detail, ExportOptions, Format, FormatError};
 
 pub(crate) const FORMAT: Format = Format {
@@ -51,8 +51,8 @@ fn write(
         let name = format!("{process} {}", names.thread(thread));
         profile(out, &name, slices, &mut frames, selection.timeless)
     })?;
-    zones::per_thread(source, &options.filter, |thread, all| {
-        for lane in all.chunk_by(|a, b| a.row.lane == b.row.lane) {
+    zones::per_thread(&selection, |thread, all| {
+        for lane in zones::lanes(all) {
             if any {
                 out.write_all(b",")?;
             }
@@ -62,7 +62,7 @@ fn write(
             let name = zones::track_name(&name, lane[0].row.lane);
             zone_profile(out, &name, lane, &mut frames)?;
         }
-        Ok::<_, FormatError>(())
+        Ok(())
     })?;
     if !any {
         profile(out, "no samples", &[], &mut frames, selection.timeless)?;
@@ -116,34 +116,19 @@ fn zone_profile(
         end.unwrap_or(start).0,
     )?;
     let mut comma = "";
-    let mut open: Vec<(usize, Time)> = Vec::new();
-    let mut event = |out: &mut dyn Write, kind: char, frame: usize, at: Time| {
-        let comma = std::mem::replace(&mut comma, ",");
+    zones::edges(lane, |edge, zone, at| {
+        let kind = match edge {
+            Edge::Begin => 'O',
+            Edge::End => 'C',
+        };
         write!(
             out,
-            "{comma}{{\"type\":\"{kind}\",\"frame\":{frame},\"at\":{}}}",
-            at.0
+            "{}{{\"type\":\"{kind}\",\"frame\":{},\"at\":{}}}",
+            std::mem::replace(&mut comma, ","),
+            frames.number(Key::Site(zone.row.site)),
+            at.0,
         )
-    };
-    for zone in lane {
-        let range = zone.row.range();
-        while let Some(&(frame, until)) = open.last()
-            && until <= range.start
-        {
-            open.pop();
-            event(out, 'C', frame, until)?;
-        }
-        // What reaches beyond the zone around it, as in a gap, ends with it.
-        let until = open
-            .last()
-            .map_or(range.end, |(_, outer)| range.end.min(*outer));
-        let frame = frames.number(Key::Site(zone.row.site));
-        event(out, 'O', frame, range.start)?;
-        open.push((frame, until));
-    }
-    while let Some((frame, until)) = open.pop() {
-        event(out, 'C', frame, until)?;
-    }
+    })?;
     out.write_all(b"]}")?;
     Ok(())
 }

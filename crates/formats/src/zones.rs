@@ -1,10 +1,16 @@
-//! The zones an export is about, thread by thread in order of their start.
+//! What programs say of themselves, as exports need it: zones thread by thread, their begins and
+//! ends in order, frame marks and log lines.
+
+use std::borrow::Cow;
 
 use rustc_hash::FxHashMap;
-use sondage_analyze::Filter;
 use sondage_model::{
-    Dictionary, SiteId, Source, SourceError, ThreadId, TimeRange, ZoneDetail, ZoneFlags, ZoneRow,
+    Dictionary, SiteId, SourceError, ThreadId, Time, ZoneDetail, ZoneFlags, ZoneRow,
 };
+
+use crate::FormatError;
+use crate::names::Names;
+use crate::select::Selection;
 
 /// Zones held in memory at a time, unless one thread has more. One takes about 100 bytes.
 const ZONES_AT_A_TIME: u64 = 4_000_000;
@@ -24,33 +30,25 @@ impl Zone {
     }
 }
 
-/// Calls `each` for every thread that passes the filter and has zones, by process and thread. The
-/// zones of one lane nest; they come lane by lane, in order of their start, outer ones first.
-/// Stretches of suspended spans are left out: the span itself is there. Of the filter range,
-/// processes and threads count.
-pub(crate) fn per_thread<E: From<SourceError>>(
-    source: &dyn Source,
-    filter: &Filter,
-    mut each: impl FnMut(ThreadId, &[Zone]) -> Result<(), E>,
-) -> Result<(), E> {
+/// Calls `each` for every thread of the selection that has zones, by process and thread. The zones
+/// of one lane nest; they come lane by lane, in order of their start, outer ones first. Stretches
+/// of suspended spans are left out: the span itself is there. Where the selection is inside zones,
+/// those that begin in there count.
+pub(crate) fn per_thread(
+    selection: &Selection<'_>,
+    mut each: impl FnMut(ThreadId, &[Zone]) -> Result<(), FormatError>,
+) -> Result<(), FormatError> {
+    let source = selection.source;
     let mut counts: FxHashMap<ThreadId, u64> = FxHashMap::default();
     for block in 0..source.zone_blocks().len() {
         for row in source.zone_summary(block)?.iter() {
             *counts.entry(row.thread).or_default() += row.count;
         }
     }
-    let process_of = |thread: ThreadId| {
-        let row = source.dictionary().threads().get(thread.index());
-        row.map(|row| row.process)
-    };
-    let all = filter.threads.is_empty() && filter.processes.is_empty();
+    let names = Names::new(source.dictionary());
     let mut threads: Vec<ThreadId> = counts.keys().copied().collect();
-    threads.retain(|thread| {
-        let process = process_of(*thread);
-        all || filter.threads.contains(thread)
-            || process.is_some_and(|process| filter.processes.contains(&process))
-    });
-    threads.sort_unstable_by_key(|thread| (process_of(*thread), *thread));
+    threads.retain(|thread| selection.has_thread(*thread));
+    threads.sort_unstable_by_key(|thread| (names.process_of(*thread), *thread));
     let mut rest = &threads[..];
     while !rest.is_empty() {
         let mut held = 0;
@@ -60,7 +58,7 @@ pub(crate) fn per_thread<E: From<SourceError>>(
             is_first || held <= ZONES_AT_A_TIME
         });
         let (group, later) = rest.split_at(group.count());
-        let mut zones = of_threads(source, filter.range, group)?;
+        let mut zones = of_threads(selection, group)?;
         for thread in group {
             let mut zones = zones.remove(thread).unwrap_or_default();
             zones.sort_by_key(|zone| {
@@ -78,12 +76,16 @@ pub(crate) fn per_thread<E: From<SourceError>>(
     Ok(())
 }
 
+/// The lanes of one thread's zones.
+pub(crate) fn lanes(zones: &[Zone]) -> impl Iterator<Item = &[Zone]> {
+    zones.chunk_by(|a, b| a.row.lane == b.row.lane)
+}
+
 fn of_threads(
-    source: &dyn Source,
-    range: Option<TimeRange>,
+    selection: &Selection<'_>,
     threads: &[ThreadId],
 ) -> Result<FxHashMap<ThreadId, Vec<Zone>>, SourceError> {
-    let range = range.unwrap_or(TimeRange::ALL);
+    let (source, range) = (selection.source, selection.range());
     let mut found: FxHashMap<ThreadId, Vec<Zone>> = FxHashMap::default();
     for (block, span) in source.zone_blocks().iter().enumerate() {
         if span.range.start > range.end || span.range.end < range.start {
@@ -93,7 +95,11 @@ fn of_threads(
         for mut row in zones.rows() {
             let (start, end) = (row.start.max(range.start), row.range().end.min(range.end));
             let is_inside = start < end || (start == end && row.duration.0 == 0);
-            if !is_inside || row.flags.has(ZoneFlags::POLL) || !threads.contains(&row.thread) {
+            if !is_inside
+                || row.flags.has(ZoneFlags::POLL)
+                || !threads.contains(&row.thread)
+                || !selection.is_inside(row.thread, row.start)
+            {
                 continue;
             }
             let detail = zones.detail(&row).cloned().map(Box::new);
@@ -106,6 +112,117 @@ fn of_threads(
         }
     }
     Ok(found)
+}
+
+/// A side of a zone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Edge {
+    Begin,
+    End,
+}
+
+/// Calls `each` with both sides of the zones of one lane, in the order of time. What reaches beyond
+/// the zone around it, as in a gap, ends with it.
+pub(crate) fn edges<E>(
+    lane: &[Zone],
+    mut each: impl FnMut(Edge, &Zone, Time) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut open: Vec<(&Zone, Time)> = Vec::new();
+    for zone in lane {
+        let range = zone.row.range();
+        while let Some((inner, end)) = open.pop_if(|(_, end)| *end <= range.start) {
+            each(Edge::End, inner, end)?;
+        }
+        let around = open.last().map_or(range.end, |(_, end)| *end);
+        each(Edge::Begin, zone, range.start)?;
+        open.push((zone, range.end.min(around)));
+    }
+    while let Some((inner, end)) = open.pop() {
+        each(Edge::End, inner, end)?;
+    }
+    Ok(())
+}
+
+/// What a thread said at one moment.
+pub(crate) struct Moment<'a> {
+    pub time: Time,
+    pub thread: ThreadId,
+    pub kind: MomentKind,
+    /// What the frame is called, or the line of the log.
+    pub text: Cow<'a, str>,
+}
+
+/// What is said at one moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum MomentKind {
+    Frame,
+    Log,
+}
+
+impl MomentKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            MomentKind::Frame => "frame",
+            MomentKind::Log => "log",
+        }
+    }
+}
+
+/// Calls `each` with the frame marks of the selection, in order, then with its log lines.
+pub(crate) fn moments(
+    selection: &Selection<'_>,
+    mut each: impl FnMut(Moment<'_>) -> Result<(), FormatError>,
+) -> Result<(), FormatError> {
+    let (source, range) = (selection.source, selection.range());
+    let is_meant = |thread: ThreadId, time: Time| {
+        selection.has_thread(thread) && selection.is_inside(thread, time)
+    };
+    for mark in source.frame_marks()?.iter() {
+        if range.contains(mark.time) && is_meant(mark.thread, mark.time) {
+            let text = match source.dictionary().text(mark.name) {
+                "" => "frame",
+                name => name,
+            };
+            each(Moment {
+                time: mark.time,
+                thread: mark.thread,
+                kind: MomentKind::Frame,
+                text: text.into(),
+            })?;
+        }
+    }
+    for log in source.logs(range)? {
+        if is_meant(log.thread, log.time) {
+            each(Moment {
+                time: log.time,
+                thread: log.thread,
+                kind: MomentKind::Log,
+                text: log.text.into(),
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// An argument's value as a format has it: `texts` are also what it has no kind of its own for.
+pub(crate) fn value<V>(
+    json: serde_json::Value,
+    bools: impl FnOnce(bool) -> V,
+    ints: impl FnOnce(i64) -> V,
+    doubles: impl FnOnce(f64) -> V,
+    texts: impl FnOnce(String) -> V,
+) -> V {
+    use serde_json::Value as Json;
+    match json {
+        Json::Bool(value) => bools(value),
+        Json::String(text) => texts(text),
+        Json::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(value), _) => ints(value),
+            (None, Some(value)) => doubles(value),
+            (None, None) => texts(number.to_string()),
+        },
+        other => texts(other.to_string()),
+    }
 }
 
 /// What the site of a zone says.
