@@ -45,6 +45,7 @@ build_wheel() {
   local stamp=$venv/.sondage
   newer "$stamp" crates python/sondage python/backend web/dist Cargo.toml Cargo.lock pyproject.toml || return 0
   command -v cargo >/dev/null || fail "no cargo on the PATH" "install Rust 1.95 or later"
+  need c++=g++ # the wheel has Tracy's client in it
   # pip shows nothing while it builds; cargo, asked first, shows its progress.
   say "building the sondage program (the first time takes a few minutes)"
   cargo build --release --locked --package sondage-cli

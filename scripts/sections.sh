@@ -44,7 +44,7 @@ in_web() { (cd web && PATH=$PWD/node_modules/.bin:$PATH "$@"); }
 section_build() { scripts/build.sh dev; }
 
 section_rust() {
-  need tmux=tmux
+  need tmux=tmux c++=g++
   prepare_pythons
   if cargo nextest --version >/dev/null 2>&1; then
     cargo nextest run --workspace --locked --no-fail-fast --show-progress none
@@ -61,7 +61,10 @@ prepare_pythons() {
   fi
 }
 
-section_doctests() { cargo test --workspace --locked --no-fail-fast --doc; }
+section_doctests() {
+  need c++=g++
+  cargo test --workspace --locked --no-fail-fast --doc
+}
 section_probes() { scripts/probes.sh; }
 section_python() { .venv/bin/python -m pytest; }
 section_web() { in_web vitest run; }
@@ -78,7 +81,10 @@ section_format() {
   all "cargo fmt --all --check" ".venv/bin/ruff format --check ."
 }
 
-section_lints() { cargo clippy --workspace --all-targets --locked --keep-going -- -D warnings; }
+section_lints() {
+  need c++=g++
+  cargo clippy --workspace --all-targets --locked --keep-going -- -D warnings
+}
 section_tidy() { cargo xtask tidy; }
 
 section_pythonchecks() {

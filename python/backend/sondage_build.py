@@ -43,6 +43,7 @@ def get_requires_for_build_sdist(_settings: Settings = None) -> list[str]:
 def prepare_metadata_for_build_wheel(directory: str, settings: Settings = None) -> str:
     """Write the wheel's metadata; builds nothing, but says now what is missing to build."""
     _cargo()
+    _compiler()
     if not PAGE.is_file():
         _npm()
     WHEEL_DATA.mkdir(parents=True, exist_ok=True)
@@ -92,6 +93,15 @@ def _cargo() -> str:
         "cargo",
         "cargo is not on the PATH, and sondage is written in Rust",
         "install Rust 1.95 or later, then run pip again",
+    )
+
+
+def _compiler() -> None:
+    told = os.environ.get("CXX")
+    _tool(
+        told.split()[0] if told else "c++",
+        "there is no C++ compiler on the PATH, and Tracy's client is written in C++",
+        "install g++ (Debian: apt-get install g++), then run pip again",
     )
 
 

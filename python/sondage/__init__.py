@@ -4,8 +4,8 @@ The profiler itself is the ``sondage`` command, a native program that comes with
 This module tells where the program lies and hands out its reports; ``python -m sondage`` starts it.
 
 What a program says of itself is here too: ``profiler`` (spans), ``frame_mark`` and ``monitor``,
-``plot``, ``message``, ``Lock``, ``inject`` and ``extract``, ``connect`` and ``save``. Each is
-loaded when it is first used.
+``plot``, ``message``, ``Lock``, ``inject`` and ``extract``, ``connect`` and ``save``, and
+``init_tracy``, which lets the Tracy profiler see it live. Each is loaded when it is first used.
 """
 
 from sondage._native import __version__
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from sondage._native import PROFILER_MAX_TRACES as PROFILER_MAX_TRACES
     from sondage._native import CumulativeSpan as CumulativeSpan
     from sondage._native import ProfilingSpan as ProfilingSpan
-    from sondage._processes import patch_processes as patch_processes
     from sondage._profiler import Profiler as Profiler
     from sondage._profiler import profiler as profiler
     from sondage._program import Connection as Connection
@@ -47,6 +46,14 @@ if TYPE_CHECKING:
     from sondage._propagate import extract as extract
     from sondage._propagate import inject as inject
     from sondage._traces import ProfilingTrace as ProfilingTrace
+    from sondage._tracy import allocator_hook_enable as allocator_hook_enable
+    from sondage._tracy import init_tracy as init_tracy
+    from sondage._tracy import is_tracy_available as is_tracy_available
+    from sondage._tracy import tracy_connected as tracy_connected
+    from sondage._tracy_gui import open_tracy_gui as open_tracy_gui
+    from sondage._tracy_gui import tracy_gui_path as tracy_gui_path
+    from sondage._tracy_zone import TracyZone as TracyZone
+    from sondage._tracy_zone import tracy_zone as tracy_zone
 
 # Name, and the module that it is loaded from.
 _LAZY = {
@@ -63,17 +70,21 @@ _LAZY = {
     "ProfilingSpan": "_native",
     "ProfilingTrace": "_traces",
     "RLock": "_locks",
+    "TracyZone": "_tracy_zone",
+    "allocator_hook_enable": "_tracy",
     "child_environment": "_propagate",
     "connect": "_program",
     "connection": "_program",
     "extract": "_propagate",
     "frame": "_frames",
     "frame_mark": "_frames",
+    "init_tracy": "_tracy",
     "inject": "_propagate",
+    "is_tracy_available": "_tracy",
     "lost": "_program",
     "message": "_program",
     "monitor": "_frames",
-    "patch_processes": "_processes",
+    "open_tracy_gui": "_tracy_gui",
     "patch_threading": "_locks",
     "plot": "_program",
     "process_name": "_program",
@@ -82,6 +93,9 @@ _LAZY = {
     "save_at_exit": "_program",
     "save_on_crash": "_program",
     "thread_name": "_program",
+    "tracy_connected": "_tracy",
+    "tracy_gui_path": "_tracy_gui",
+    "tracy_zone": "_tracy_zone",
 }
 
 __all__ = [  # noqa: PLE0604

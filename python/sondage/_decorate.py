@@ -7,7 +7,7 @@ import inspect
 from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any
 
-from sondage._native import Profiler
+from sondage._native import Profiler, set_place
 
 _native = Profiler()
 _drive = _native._drive
@@ -32,13 +32,22 @@ def parameters(function: Function) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _tell_place(function: Function, name: str, colour: int = 0) -> None:
+    """Say that spans called `name` are where the function is, and not in our wrappers."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is not None:
+        set_place(name, code.co_qualname, code.co_filename, code.co_firstlineno, colour)
+
+
 def decorate(
     function: Function,
     name: str,
     data: dict[str, Any] | Callable[[], dict[str, Any]] | None = None,
+    colour: int = 0,
 ) -> Function:
-    """Wrap a function so that each call of it is a span called `name`."""
+    """Wrap a function so that each call of it is a span called `name`, at the function's place."""
     names = parameters(function)
+    _tell_place(function, name, colour)
     fixed = dict(data() if callable(data) else data) if data else {}
 
     if inspect.isasyncgenfunction(function):
@@ -146,6 +155,7 @@ def decorate_bare(
 def decorate_cumulative(function: Function, name: str) -> Function:
     """Wrap a function so that each call of it is a pass of `name`."""
     passes = _native.cumulative_span
+    _tell_place(function, name)
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)

@@ -58,6 +58,9 @@ CONTEXT_IN_PLACE: Final[bool]
 PROFILER_MAX_TRACES: Final[int]
 """Traces that are kept; of more, the newest."""
 
+TRACY_VERSION: Final[str]
+"""The version of Tracy that is built in."""
+
 @final
 class ProfilingSpan:
     """One stretch of time that the program named, and those inside it."""
@@ -274,6 +277,42 @@ def thread_name(name: str) -> None:
 
 def process_name(name: str) -> None:
     """Name this process."""
+
+def site(name: str, function: str, file: str, line: int, colour: int) -> int:
+    """Return the number of a place."""
+
+def span_at(name: str, site: int) -> Span:
+    """Return a span at a place of its own."""
+
+def set_place(name: str, function: str, file: str, line: int, colour: int) -> None:
+    """Say where the spans of a name are, unless there is one already."""
+
+def tracy_start(address: str, port: int, name: str | None, script: str) -> tuple[str, int]:
+    """Start Tracy; return where it listens."""
+
+def tracy_parse(text: str) -> tuple[str, int]:
+    """Return address and port that the environment names."""
+
+def tracy_connected() -> bool:
+    """Say whether a profiler is connected."""
+
+def tracy_address() -> tuple[str, int] | None:
+    """Return where Tracy listens."""
+
+def zone_text(span: Span, text: str) -> None:
+    """Say something of a zone."""
+
+def zone_value(span: Span, value: int) -> None:
+    """Give a zone a number."""
+
+def zone_name(span: Span, name: str) -> None:
+    """Give a zone a name of its own."""
+
+def zone_colour(span: Span, colour: int) -> None:
+    """Give a zone a colour of its own."""
+
+def hook_allocator() -> None:
+    """Tell of the memory of Python's objects from here on."""
 
 def connect(address: str | None = None) -> tuple[str, int]:
     """Find a collector: its address and process."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-PAGES = sorted((ROOT / "docs/guide").glob("python*.md"))
+PAGES = [*sorted((ROOT / "docs/guide").glob("python*.md")), ROOT / "docs/guide/tracy.md"]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 EXAMPLES = [
@@ -20,8 +20,8 @@ EXAMPLES = [
 
 
 def test_there_are_examples() -> None:
-    assert len(PAGES) == 2
-    assert len(EXAMPLES) >= 11
+    assert len(PAGES) == 3
+    assert len(EXAMPLES) >= 13
 
 
 @pytest.mark.parametrize(("page", "code"), EXAMPLES)

@@ -6,7 +6,7 @@ use crate::names;
 use crate::object::{Object, decref, incref, new_text, text_of, type_of, xdecref};
 use pyo3::ffi as py;
 use sondage::raw::{self, SpanId, Value};
-use std::fmt::Write;
+use std::fmt::Write as _;
 
 /// Characters of a text that are kept.
 const MOST_TEXT: usize = 200;
@@ -50,9 +50,13 @@ unsafe fn fits(value: Object) -> bool {
     }
 }
 
+/// Writes an argument as an event: [`raw::value`], or [`raw::value_untold`].
+pub(crate) type Write = fn(SpanId, u32, Value<'_>) -> bool;
+
 /// Puts what is kept of `value` under `key` into `data`, a `dict`, and into the events of `span`
 /// unless that is 0.
-pub(crate) unsafe fn put(data: Object, span: SpanId, key: Object, value: Object) {
+#[inline]
+pub(crate) unsafe fn put(data: Object, span: SpanId, key: Object, value: Object, write: Write) {
     // SAFETY: as in `kept`; failures are of memory, and leave the value out.
     unsafe {
         let key = if py::PyUnicode_Check(key) != 0 {
@@ -74,7 +78,7 @@ pub(crate) unsafe fn put(data: Object, span: SpanId, key: Object, value: Object)
         };
         if !value.is_null() {
             if py::PyDict_SetItem(data, name, value) == 0 && span.0 != 0 {
-                record(span, name, value);
+                record(span, name, value, write);
             }
             decref(value);
         }
@@ -86,7 +90,8 @@ pub(crate) unsafe fn put(data: Object, span: SpanId, key: Object, value: Object)
 }
 
 /// Writes a kept value as an event.
-pub(crate) unsafe fn record(span: SpanId, key: Object, value: Object) {
+#[inline]
+unsafe fn record(span: SpanId, key: Object, value: Object, write: Write) {
     // SAFETY: as in `kept`.
     unsafe {
         let text = names::key(key).text;
@@ -102,7 +107,7 @@ pub(crate) unsafe fn record(span: SpanId, key: Object, value: Object) {
         } else {
             Value::Text(text_of(value))
         };
-        raw::value(span, text, value);
+        write(span, text, value);
     }
 }
 
@@ -112,7 +117,7 @@ pub(crate) unsafe fn record_all(span: SpanId, data: Object) {
     unsafe {
         let (mut at, mut key, mut value) = (0, std::ptr::null_mut(), std::ptr::null_mut());
         while py::PyDict_Next(data, &mut at, &mut key, &mut value) != 0 {
-            record(span, key, value);
+            record(span, key, value, raw::value);
         }
     }
 }

@@ -22,6 +22,7 @@
 mod calls;
 mod capture;
 mod context;
+mod memory;
 mod names;
 mod object;
 mod overhead;
@@ -31,6 +32,7 @@ mod span;
 mod steps;
 mod store;
 mod sum;
+mod tracy;
 
 /// The module `sondage._native`.
 #[pyo3::pymodule]
@@ -41,9 +43,18 @@ mod _native {
     #[pymodule_export]
     use crate::program::{
         call_callbacks, connect, connection, current_ids, enter_calls, enter_remote, flush, frame,
-        leave_calls, leave_remote, lock, lock_event, lost, message, plot, process_name, save,
-        save_at_exit, save_on_crash, set_call_switch, set_observer, set_outer, set_secrets, text,
-        thread_name, wall_of_perf,
+        leave_calls, leave_remote, lock, lock_event, lost, message, plot, save, save_at_exit,
+        save_on_crash, set_call_switch, set_observer, set_outer, set_place, set_secrets, site,
+        span_at, text, thread_name, wall_of_perf,
+    };
+
+    #[pymodule_export]
+    use crate::memory::hook_allocator;
+
+    #[pymodule_export]
+    use crate::tracy::{
+        process_name, tracy_address, tracy_connected, tracy_parse, tracy_start, zone_colour,
+        zone_name, zone_text, zone_value,
     };
 
     #[pymodule_export]
@@ -80,6 +91,7 @@ mod _native {
             module.add("NoSpan", Bound::from_owned_ptr(py, no_span.cast()))?;
         }
         module.add("CONTEXT_IN_PLACE", crate::context::is_in_place())?;
+        module.add("TRACY_VERSION", crate::tracy::VERSION)?;
         module.add("PROFILER_MAX_TRACES", crate::store::MOST_TRACES)
     }
 }

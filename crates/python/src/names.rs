@@ -117,6 +117,18 @@ unsafe fn site_by_text(name: Object) -> u32 {
     }
 }
 
+/// Says where the spans called `name` are, unless one has been somewhere.
+pub(crate) unsafe fn set_place(name: &str, (function, file): (&str, &str), line: u32, colour: u32) {
+    // SAFETY: as in `site`.
+    unsafe {
+        let names = (*STATE.get()).by_name.get_or_insert_default();
+        if names.len() < MOST_NAMES && !names.contains_key(name) {
+            let site = raw::site(name, function, file, line, colour);
+            names.insert(name.to_owned(), site);
+        }
+    }
+}
+
 /// The site of a function's spans.
 pub(crate) fn site_of(name: &str, function: &str, file: &str, line: u32) -> u32 {
     raw::site(name, function, file, line, 0)

@@ -1,6 +1,7 @@
 //! Probes without a tree: frames, plots, messages, locks; and where events go.
 
 use crate::object::text_of;
+use crate::tracy;
 use pyo3::exceptions::{PyConnectionError, PyOSError, PyTypeError};
 use pyo3::prelude::*;
 use sondage::raw::{self, FrameOp, LockOp, Value};
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 /// A frame mark: 0 mark, 1 begin, 2 end. `name` is a number of [`text`], 0 for the main frame.
 #[pyfunction]
 pub(crate) fn frame(name: u32, op: u8) {
+    tracy::greet();
     let op = match op {
         0 => FrameOp::Mark,
         1 => FrameOp::Begin,
@@ -39,6 +41,7 @@ pub(crate) fn plot(name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResul
     } else {
         Value::Float(value.extract::<f64>()?)
     };
+    tracy::greet();
     raw::plot(key.text, value);
     Ok(())
 }
@@ -47,6 +50,7 @@ pub(crate) fn plot(name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResul
 #[pyfunction]
 #[pyo3(signature = (level, text, colour = 0))]
 pub(crate) fn message(level: u8, text: &Bound<'_, PyAny>, colour: u32) {
+    tracy::greet();
     // SAFETY: the text is alive.
     raw::message(level, colour, unsafe { text_of(text.as_ptr()) });
 }
@@ -60,6 +64,7 @@ pub(crate) fn lock(name: &str, place: &str) -> u32 {
 /// Something happened to a lock: 0 wait, 1 obtained, 2 released, 3 given up.
 #[pyfunction]
 pub(crate) fn lock_event(lock: u32, op: u8) {
+    tracy::greet();
     let op = match op {
         0 => LockOp::Wait,
         1 => LockOp::Obtained,
@@ -74,12 +79,6 @@ pub(crate) fn lock_event(lock: u32, op: u8) {
 #[pyfunction]
 pub(crate) fn thread_name(name: &str) {
     raw::thread_name(name);
-}
-
-/// Names this process in recordings.
-#[pyfunction]
-pub(crate) fn process_name(name: &str) {
-    raw::process_name(name);
 }
 
 /// Finds a collector: its address and process.
@@ -123,6 +122,32 @@ pub(crate) fn save_at_exit(path: PathBuf) -> PyResult<()> {
 #[pyfunction]
 pub(crate) fn save_on_crash(path: PathBuf) -> PyResult<()> {
     sondage::save_on_crash(path).map_err(refused)
+}
+
+/// The number of a place: a zone's name, function, file, line and colour (`0xRRGGBB`).
+#[pyfunction]
+pub(crate) fn site(name: &str, function: &str, file: &str, line: u32, colour: u32) -> u32 {
+    raw::site(name, function, file, line, colour)
+}
+
+/// A new span at a place of its own, a number of [`site`].
+#[pyfunction]
+pub(crate) fn span_at(py: Python<'_>, name: &Bound<'_, PyAny>, site: u32) -> PyResult<Py<PyAny>> {
+    if !name.is_instance_of::<pyo3::types::PyString>() {
+        return Err(PyTypeError::new_err("a zone's name is a str"));
+    }
+    // SAFETY: the GIL is held; the name is a live `str`, and the reference is new.
+    unsafe {
+        let span = crate::profiler::new_span(name.as_ptr(), site);
+        Ok(Bound::from_owned_ptr_or_err(py, span)?.unbind())
+    }
+}
+
+/// Says where the spans called `name` are, unless there is one already.
+#[pyfunction]
+pub(crate) fn set_place(name: &str, function: &str, file: &str, line: u32, colour: u32) {
+    // SAFETY: the GIL is held.
+    unsafe { crate::names::set_place(name, (function, file), line, colour) };
 }
 
 /// What was lost: events, names.

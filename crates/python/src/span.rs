@@ -5,7 +5,7 @@ use crate::object::{
     method_fast, method0, new_ref, none, raise, xdecref,
 };
 use crate::sum::{self, Sum};
-use crate::{capture, context, names, store};
+use crate::{capture, context, names, store, tracy};
 use pyo3::ffi as py;
 use sondage::raw::{self, SpanId, TraceId};
 use std::ffi::c_void;
@@ -280,7 +280,14 @@ pub(crate) unsafe fn enter(span: *mut Span) {
         (*span).flags |= ENTERED;
         (*STATE.get()).count += 1;
         place(span, parent);
+        let is_told = tracy::is_on();
+        if is_told {
+            tracy::before_begin(parent);
+        }
         begin(span, parent);
+        if is_told {
+            tracy::after_begin(span);
+        }
     }
 }
 
@@ -410,6 +417,9 @@ unsafe fn end(span: *mut Span, failed: bool) {
             sum::flush_all((*span).sums, SpanId((*span).id));
         }
         (*span).flags |= if failed { ENDED | FAILED } else { ENDED };
+        if tracy::is_on() {
+            tracy::before_end(span);
+        }
         (*span).end = raw::ticks();
         raw::at::span_end((*span).end, SpanId((*span).id), failed);
     }
@@ -484,6 +494,18 @@ pub(crate) unsafe fn cut_links(root: *mut Span) {
 
 /// Puts a value into the span's data, and its events if it is open.
 pub(crate) unsafe fn put(span: *mut Span, key: Object, value: Object) {
+    // SAFETY: as the caller says.
+    unsafe { put_with(span, key, value, raw::value) }
+}
+
+/// As [`put`], and Tracy hears of it otherwise.
+pub(crate) unsafe fn put_untold(span: *mut Span, key: Object, value: Object) {
+    // SAFETY: as the caller says.
+    unsafe { put_with(span, key, value, raw::value_untold) }
+}
+
+#[inline(always)]
+unsafe fn put_with(span: *mut Span, key: Object, value: Object, write: capture::Write) {
     // SAFETY: as in `call_span`.
     unsafe {
         if (*span).data.is_null() {
@@ -494,7 +516,7 @@ pub(crate) unsafe fn put(span: *mut Span, key: Object, value: Object) {
             }
         }
         let id = if (*span).is_open() { (*span).id } else { 0 };
-        capture::put((*span).data, SpanId(id), key, value);
+        capture::put((*span).data, SpanId(id), key, value, write);
     }
 }
 

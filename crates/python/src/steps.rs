@@ -8,7 +8,7 @@ use crate::object::{
     raise, xdecref,
 };
 use crate::span::{self, Span};
-use crate::{calls, context, profiler};
+use crate::{calls, context, profiler, tracy};
 use pyo3::ffi as py;
 use sondage::raw;
 use std::mem::replace;
@@ -127,7 +127,15 @@ unsafe fn resume(steps: *mut Steps) {
                 if (*steps).kind != Kind::Coroutine {
                     swap(steps);
                 }
+                let is_told = tracy::is_on();
+                if is_told {
+                    tracy::before_begin((*span).parent());
+                }
                 raw::span_enter((*span).id());
+                if is_told {
+                    tracy::after_begin(span);
+                    tracy::go_to(context::top());
+                }
             }
             Phase::Running | Phase::Done => {}
         }
@@ -160,6 +168,9 @@ unsafe fn suspend(steps: *mut Steps, leaves: bool) {
             }
             if leaves && (*steps).kind != Kind::Coroutine {
                 swap(steps);
+            }
+            if tracy::is_on() {
+                tracy::before_end((*steps).span);
             }
             raw::span_exit((*(*steps).span).id());
             (*steps).phase = Phase::Suspended;
