@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sondage._native import PROFILER_MAX_TRACES as PROFILER_MAX_TRACES
     from sondage._native import CumulativeSpan as CumulativeSpan
     from sondage._native import ProfilingSpan as ProfilingSpan
+    from sondage._processes import patch_processes as patch_processes
     from sondage._profiler import Profiler as Profiler
     from sondage._profiler import profiler as profiler
     from sondage._program import Connection as Connection
@@ -85,6 +86,7 @@ _LAZY = {
     "message": "_program",
     "monitor": "_frames",
     "open_tracy_gui": "_tracy_gui",
+    "patch_processes": "_processes",
     "patch_threading": "_locks",
     "plot": "_program",
     "process_name": "_program",
