@@ -126,8 +126,10 @@ pub fn zone_begin_at(site: impl FnOnce() -> u32) -> bool {
 #[cold]
 #[inline(never)]
 fn zone_begin_other(site: u32) -> bool {
-    // Whoever turns it off in between is not overruled.
-    let _ = SWITCH.compare_exchange(UNSET, on(), Ordering::Relaxed, Ordering::Relaxed);
+    if SWITCH.load(Ordering::Relaxed) == UNSET {
+        // Whoever turns it off in between is not overruled.
+        let _ = SWITCH.compare_exchange(UNSET, on(), Ordering::Relaxed, Ordering::Relaxed);
+    }
     at::zone_begin(clock::ticks(), site)
 }
 

@@ -155,27 +155,26 @@ impl Name {
 
     /// A frame mark with this name. Only where Tracy runs.
     pub fn frame(&'static self, op: FrameOp) {
-        let name = self.text.as_ptr();
+        let kind = match op {
+            FrameOp::Mark => MARKED,
+            FrameOp::Begin | FrameOp::End => BEGUN_AND_ENDED,
+        };
+        if !self.is_of_kind(kind) {
+            return;
+        }
+        let (name, relaxed) = (self.text.as_ptr(), Ordering::Relaxed);
+        let less = |open: u32| open.checked_sub(1);
         // SAFETY: Tracy runs, and the name stays.
         unsafe {
             match op {
-                FrameOp::Mark if self.is_of_kind(MARKED) => sys::___tracy_emit_frame_mark(name),
-                FrameOp::Begin if self.is_of_kind(BEGUN_AND_ENDED) => {
-                    if self.open.fetch_add(1, Ordering::Relaxed) == 0 {
-                        sys::___tracy_emit_frame_mark_start(name);
-                    }
+                FrameOp::Mark => sys::___tracy_emit_frame_mark(name),
+                FrameOp::Begin if self.open.fetch_add(1, relaxed) == 0 => {
+                    sys::___tracy_emit_frame_mark_start(name);
                 }
-                FrameOp::End if self.is_of_kind(BEGUN_AND_ENDED) => {
-                    let less = |open: u32| open.checked_sub(1);
-                    if self
-                        .open
-                        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
-                        == Ok(1)
-                    {
-                        sys::___tracy_emit_frame_mark_end(name);
-                    }
+                FrameOp::End if self.open.fetch_update(relaxed, relaxed, less) == Ok(1) => {
+                    sys::___tracy_emit_frame_mark_end(name);
                 }
-                _ => {}
+                FrameOp::Begin | FrameOp::End => {}
             }
         }
     }

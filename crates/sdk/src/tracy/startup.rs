@@ -30,7 +30,7 @@ pub(super) fn start(config: &Config) -> Result<SocketAddr, StartError> {
     let address = free_address(config)?;
     // It makes sure, too, that a fork of this process is noted.
     process::arena();
-    name_process(config);
+    let name = name_process(config);
     let environment = Environment::telling(address);
     // SAFETY: once in a process: `STATE` lets one thread come here, and nobody who ran it again.
     unsafe { sys::___tracy_startup_profiler() };
@@ -39,11 +39,16 @@ pub(super) fn start(config: &Config) -> Result<SocketAddr, StartError> {
     let listener = listener.ok_or(StartError::Deaf)?;
     LISTENER.store(listener, Ordering::Relaxed);
     let address = *ADDRESS.get_or_init(|| address);
-    process::with_registry(|registry, _| {
+    let later = process::with_registry(|registry, _| {
         // From here on what is added to the registry reaches Tracy as well.
         registry.tell_all();
         let _ = STATE.compare_exchange(STARTING, ON, Ordering::Release, Ordering::Relaxed);
+        registry.process_name()
     });
+    // Told while Tracy started: the name that it shows was fixed by then.
+    if let Some(later) = later.filter(|later| *later != name) {
+        super::process_name(&later);
+    }
     IS_HOOKED.store(WANTS_HOOK.load(Ordering::Relaxed), Ordering::Relaxed);
     raw::turn();
     Ok(address)
@@ -71,11 +76,10 @@ fn free_address(config: &Config) -> Result<SocketAddr, StartError> {
     tried.map_err(|error| StartError::Port { address, error })
 }
 
-/// Sets the name that a profiler shows.
-fn name_process(config: &Config) {
-    let name = config.process_name.clone();
-    let name = name.or_else(|| process::with_registry(|registry, _| registry.process_name()));
-    let name = name.unwrap_or_default();
+/// Sets the name that a profiler shows; what the program called itself until now.
+fn name_process(config: &Config) -> String {
+    let told = process::with_registry(|registry, _| registry.process_name()).unwrap_or_default();
+    let name = config.process_name.as_ref().unwrap_or(&told);
     let name = &name.as_bytes()[..name.floor_char_boundary(NAME_BYTES - 1)];
     let mut bytes = [0; NAME_BYTES];
     for (to, byte) in bytes.iter_mut().zip(name) {
@@ -83,6 +87,7 @@ fn name_process(config: &Config) {
     }
     // SAFETY: only a thread of Tracy's reads it, and none runs yet.
     unsafe { (&raw mut TRACY_PROCESS_NAME).write(bytes) };
+    told
 }
 
 /// What Tracy is told, in the environment as long as this lives.

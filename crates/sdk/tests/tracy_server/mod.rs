@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test uses its part")]
 
 mod header;
+pub mod program;
 
 pub use header::Header;
 
