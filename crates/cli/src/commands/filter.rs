@@ -1,7 +1,9 @@
 //! The options that say which part of a recording is meant; `report` and `export` share them.
 
-use sondage_analyze::{Filter, Search, StateSet};
-use sondage_model::{Dictionary, Nanos, ProcessId, StateKind, ThreadId, Time, TimeRange};
+use sondage_analyze::{Filter, Inside, Search, StateSet};
+use sondage_model::{
+    Dictionary, Nanos, ProcessId, SiteId, SiteRow, StateKind, ThreadId, Time, TimeRange,
+};
 
 use crate::error::CliError;
 
@@ -30,6 +32,9 @@ pub struct FilterArgs {
     /// Only stacks with a frame whose `name (file)` matches this regular expression.
     #[arg(long, value_name = "REGEX")]
     pub search: Option<String>,
+    /// Only inside zones of this name, or of this place (`app.py:12`), with the part inside.
+    #[arg(long, value_name = "ZONE")]
+    pub inside: Option<String>,
 }
 
 /// One word of `--state`.
@@ -58,7 +63,7 @@ impl FilterArgs {
             states: self.states(),
             gil_only: self.gil,
             function: None,
-            inside: None,
+            inside: self.inside(dict)?,
             search: search.map_err(|error| {
                 CliError::usage(format!("`--search` is no regular expression: {error}"))
             })?,
@@ -75,6 +80,16 @@ impl FilterArgs {
                 States::All => StateSet::ALL,
                 States::One(kind) => set.with(*kind),
             })
+    }
+
+    /// The place of zones that is meant.
+    fn inside(&self, dict: &Dictionary) -> Result<Option<Inside>, CliError> {
+        let Some(asked) = &self.inside else {
+            return Ok(None);
+        };
+        let known: Vec<(&str, String)> = dict.sites().iter().map(|row| named(dict, row)).collect();
+        let site = find_place(asked, &known)?;
+        Ok(Some(Inside::Site(SiteId(site))))
     }
 
     /// The threads meant by name or number.
@@ -130,17 +145,58 @@ fn find(what: &str, asked: &[String], known: &[(i32, &str)]) -> Result<Vec<u32>,
     Ok(places)
 }
 
-fn listing(known: &[(i32, &str)]) -> String {
-    const SHOWN: usize = 8;
-    let mut names: Vec<String> = known
-        .iter()
-        .take(SHOWN)
-        .map(|(id, name)| format!("{name} ({id})"))
-        .collect();
-    if known.len() > SHOWN {
-        names.push(format!("and {} more", known.len() - SHOWN));
+/// What a place of zones is called, and where it is: `path:line`.
+fn named<'a>(dict: &'a Dictionary, row: &SiteRow) -> (&'a str, String) {
+    let name = match dict.text(row.name) {
+        "" => dict.text(row.function),
+        name => name,
+    };
+    (name, format!("{}:{}", dict.file_path(row.file), row.line))
+}
+
+/// The position of the one place of zones with this name, or at this place.
+fn find_place(asked: &str, known: &[(&str, String)]) -> Result<u32, CliError> {
+    let by = |fits: &dyn Fn(&str, &str) -> bool| -> Vec<u32> {
+        let hits = (0..).zip(known).filter(|(_, (name, place))| fits(name, place));
+        hits.map(|(at, _)| at).collect()
+    };
+    let is_end_of = |place: &str| {
+        let before = place.strip_suffix(asked);
+        before.is_some_and(|before| before.is_empty() || before.ends_with('/'))
+    };
+    let found = [by(&|name, _| name == asked), by(&|_, place| is_end_of(place))]
+        .into_iter()
+        .find(|places| !places.is_empty());
+    match found.as_deref() {
+        Some([one]) => Ok(*one),
+        None => {
+            let names = known.iter().map(|(name, _)| (*name).to_owned());
+            let error = format!("no zone of the recording has the name or place `{asked}`");
+            Err(CliError::usage(error).hint(list(names)))
+        }
+        Some(several) => {
+            let places = several.iter().map(|at| known[*at as usize].1.clone());
+            let error = format!("zones of the name `{asked}` are made at several places");
+            Err(CliError::usage(error).hint(list(places)))
+        }
     }
-    format!("there are: {}", names.join(", "))
+}
+
+fn listing(known: &[(i32, &str)]) -> String {
+    list(known.iter().map(|(id, name)| format!("{name} ({id})")))
+}
+
+fn list(all: impl ExactSizeIterator<Item = String>) -> String {
+    const SHOWN: usize = 8;
+    let more = all.len().saturating_sub(SHOWN);
+    let mut shown: Vec<String> = all.take(SHOWN).collect();
+    if shown.is_empty() {
+        return "there are none".into();
+    }
+    if more > 0 {
+        shown.push(format!("and {more} more"));
+    }
+    format!("there are: {}", shown.join(", "))
 }
 
 fn parse_time(text: &str) -> Result<Time, String> {
@@ -232,6 +288,35 @@ mod tests {
                 .hint_text()
                 .is_some_and(|hint| hint.contains("Main (7)"))
         );
+    }
+
+    #[test]
+    fn zones_go_by_name_or_place() {
+        let known = [
+            ("request", "/srv/app.py:12".to_owned()),
+            ("query", "/srv/db.py:3".to_owned()),
+            ("query", "/srv/db.py:30".to_owned()),
+        ];
+        for (asked, expected) in [
+            ("request", Ok(0)),
+            ("app.py:12", Ok(0)),
+            ("db.py:3", Ok(1)),
+            ("/srv/db.py:30", Ok(2)),
+            ("query", Err("/srv/db.py:3, /srv/db.py:30")),
+            ("b.py:30", Err("request, query")),
+            ("", Err("request")),
+        ] {
+            match (find_place(asked, &known), expected) {
+                (Ok(found), expected) => assert_eq!(Ok(found), expected, "{asked}"),
+                (Err(error), expected) => {
+                    assert_eq!(error.status(), ExitStatus::USAGE);
+                    let hint = error.hint_text().unwrap_or_default();
+                    assert!(hint.contains(expected.expect_err(hint)), "{asked}: {hint}");
+                }
+            }
+        }
+        let error = find_place("x", &[]).expect_err("there is none");
+        assert_eq!(error.hint_text(), Some("there are none"));
     }
 
     use crate::error::ExitStatus;
