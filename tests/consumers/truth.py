@@ -55,6 +55,10 @@ class Truth:
             "bare_ns": said["shown"]["weight"] - seen,
             "functions": list(functions.values()),
             "threads": [thread for thread in threads if thread["ns"]],
+            "zones": [
+                {"name": row["label"], "count": row["count"], "ns": row["total"]}
+                for row in said["program"]["zonesByTotal"]
+            ],
         }
 
     def by(self, key, what: str) -> dict[str, int]:

@@ -12,11 +12,11 @@ use sondage_model::{
     Time, TimeRange,
 };
 
-use crate::json::{Micros, Quoted};
+use crate::json::{Quoted, WholeMicros};
 use crate::names::{LEFT_OUT, NO_FUNCTION, Names, shorten};
 use crate::numbers::Numbers;
 use crate::select::{Selection, Slice};
-use crate::zones::{self, Place, Zone};
+use crate::zones::{self, Moment, MomentKind, Place, Zone};
 use crate::{Detail, ExportOptions, Format, FormatError};
 
 pub(crate) const FORMAT: Format = Format {
@@ -211,11 +211,12 @@ impl<'a> Track<'a> {
             "{{\"ph\":\"B\",\"pid\":{},\"tid\":{},\"ts\":{},\"cat\":\"{}\",\"name\":{}",
             self.pid,
             self.tid,
-            Micros(Nanos(at.0)),
+            WholeMicros(Nanos(at.0)),
             kind.name(),
             Quoted(&slice_name(self.names, function)),
         )?;
         let file = self.names.file(function);
+        location(out, file, line)?;
         match (file.is_empty(), line) {
             (true, _) => {}
             (false, 0) => write!(out, ",\"args\":{{\"file\":{}}}", Quoted(file))?,
@@ -242,7 +243,7 @@ impl<'a> Track<'a> {
                 "{{\"ph\":\"E\",\"pid\":{},\"tid\":{},\"ts\":{},\"name\":{}}}",
                 self.pid,
                 self.tid,
-                Micros(Nanos(self.end.0)),
+                WholeMicros(Nanos(self.end.0)),
                 Quoted(&slice_name(self.names, function)),
             )?;
         }
@@ -252,6 +253,14 @@ impl<'a> Track<'a> {
     fn close_all(&mut self, events: &mut Events<'_>) -> io::Result<()> {
         self.close(events, 0)
     }
+}
+
+/// Where it stands, for Tracy: it keeps places of one name apart by this alone.
+fn location(out: &mut dyn Write, file: &str, line: u32) -> io::Result<()> {
+    if file.is_empty() {
+        return Ok(());
+    }
+    write!(out, ",\"loc\":{}", Quoted(&format!("{file}:{line}")))
 }
 
 /// A function's name on one line: Perfetto shows escapes in names as they are in the file.
@@ -292,11 +301,13 @@ fn zones(
                 write!(
                     out,
                     "{{\"ph\":\"X\",\"pid\":{pid},\"tid\":{track},\"ts\":{},\"dur\":{},\
-                     \"cat\":\"zone\",\"name\":{},\"args\":",
-                    Micros(Nanos(zone.row.start.0)),
-                    Micros(zone.row.duration),
+                     \"cat\":\"zone\",\"name\":{}",
+                    WholeMicros(Nanos(zone.row.start.0)),
+                    WholeMicros(zone.row.duration),
                     Quoted(&place.name.replace(|c: char| c.is_control(), " ")),
                 )?;
+                location(out, place.file, place.line)?;
+                out.write_all(b",\"args\":")?;
                 arguments(out, &place, zone)?;
                 out.write_all(b"}")?;
             }
@@ -344,15 +355,25 @@ fn moments(
             "{{\"ph\":\"i\",\"s\":\"t\",\"pid\":{},\"tid\":{},\"ts\":{},\"cat\":\"{}\",\"name\":{}}}",
             numbers.process(process),
             numbers.thread(moment.thread),
-            Micros(Nanos(moment.time.0)),
+            WholeMicros(Nanos(moment.time.0)),
             moment.kind.name(),
-            Quoted(&moment.text.replace(|c: char| c.is_control(), " ")),
+            Quoted(&moment_name(&moment)),
         )?;
         Ok(())
     })
 }
 
-/// Gauges as they are, totals as rates per second.
+/// On one line. A frame says that it is one: what says so is a frame in Tracy.
+fn moment_name(moment: &Moment<'_>) -> String {
+    let name = moment.text.replace(|c: char| c.is_control(), " ");
+    match moment.kind {
+        MomentKind::Frame if !name.to_lowercase().contains("frame") => format!("frame {name}"),
+        _ => name,
+    }
+}
+
+/// Gauges as they are, totals as rates per second. The values are named in full, as Tracy knows
+/// counters by these names alone, and takes what ends in `_bytes` for memory.
 fn counters(
     events: &mut Events<'_>,
     source: &dyn Source,
@@ -381,17 +402,26 @@ fn counters(
                 (before.time, (row.value - before.value) / seconds, "/s")
             }
         };
+        if !value.is_finite() {
+            continue;
+        }
+        let pid = numbers.process(series.process);
+        let name = dictionary.text(series.name);
+        let of = match processes.len() {
+            1 => String::new(),
+            _ => format!("{pid} "),
+        };
         let unit = match dictionary.text(series.unit) {
-            "" => "value",
-            unit => unit,
+            "" => String::new(),
+            unit => format!("_{unit}"),
         };
         write!(
             events.begin()?,
             "{{\"ph\":\"C\",\"pid\":{},\"ts\":{},\"name\":{},\"args\":{{{}:{value}}}}}",
-            numbers.process(series.process),
-            Micros(Nanos(at.0)),
-            Quoted(dictionary.text(series.name)),
-            Quoted(&format!("{unit}{per}")),
+            pid,
+            WholeMicros(Nanos(at.0)),
+            Quoted(name),
+            Quoted(&format!("{of}{name}{unit}{per}")),
         )?;
     }
     Ok(())
@@ -418,7 +448,7 @@ fn messages(
             "{{\"ph\":\"i\",\"s\":\"p\",\"pid\":{},\"tid\":{},\"ts\":{},\"cat\":\"message\",\"name\":{}}}",
             numbers.process(process),
             main.map_or(numbers.process(process), |thread| numbers.thread(thread)),
-            Micros(Nanos(message.time.0)),
+            WholeMicros(Nanos(message.time.0)),
             Quoted(&message.text),
         )?;
     }
