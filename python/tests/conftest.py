@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +35,25 @@ def output(*command: str | Path) -> str:
     done = subprocess.run(list(command), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@contextmanager
+def view(program: Path, recording: Path) -> Iterator[Callable[[str], Any]]:
+    """Serve a recording; what is given answers questions of docs/api.md."""
+    command = [str(program), "view", "--no-open", str(recording)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout
+        url = server.stdout.readline().strip()
+
+        def get(question: str) -> Any:
+            with urllib.request.urlopen(f"{url}api/{question}") as answer:  # noqa: S310
+                return json.load(answer)
+
+        yield get
+    finally:
+        server.terminate()
+        server.communicate()
 
 
 def tree(node: ProfilingSpan | CumulativeSpan) -> str:

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::ops::ControlFlow;
 
-use sondage_model::{Nanos, SpanId, ZoneDetail, ZoneFlags};
+use sondage_model::{Nanos, SpanId, TaskId, ZoneDetail, ZoneFlags};
 
 use crate::zones::{Zone, ZoneId, ZoneScope, each_block};
 use crate::{AnalyzeError, Analyzer};
@@ -18,8 +18,11 @@ const MOST_CHILDREN: usize = 200;
 pub struct ZoneCard {
     /// The zone.
     pub zone: Zone,
-    /// Arguments, values, trace, task; `None` where it has none.
+    /// Arguments, values, trace; `None` where it has none.
     pub detail: Option<ZoneDetail>,
+    /// The asyncio task it ran in: what the program said, of it or of the zones around it in its
+    /// thread.
+    pub task: TaskId,
     /// Time in no zone directly inside it; `None` where too many zones had to be read.
     pub own: Option<Nanos>,
     /// The zones around it on its lane, outermost first. Of a span also the spans around it, of
@@ -45,11 +48,13 @@ impl Analyzer {
         let (block, _) = self.zone_place(id)?;
         let detail = self.source().zones(block)?.detail(&zone.row).cloned();
         let (before, after) = self.zone_neighbours(&zone)?;
+        let around = self.around(zone)?;
         let mut card = ZoneCard {
             zone,
+            task: self.task_of(&zone, &around)?,
             detail,
             own: None,
-            around: self.around(zone)?,
+            around,
             inside: Vec::new(),
             inside_count: None,
             before,
@@ -57,6 +62,31 @@ impl Analyzer {
         };
         self.look_inside(&mut card)?;
         Ok(card)
+    }
+
+    fn task_of(&self, zone: &Zone, around: &[Zone]) -> Result<TaskId, AnalyzeError> {
+        let whole = if zone.row.flags.has(ZoneFlags::POLL) {
+            self.span(zone.row.span, zone)?
+        } else {
+            None
+        };
+        let outwards = [zone].into_iter().chain(&whole).chain(around.iter().rev());
+        for each in outwards.take_while(|each| each.row.thread == zone.row.thread) {
+            if each.row.detail > 0 {
+                let (block, _) = self.zone_place(each.id)?;
+                let zones = self.source().zones(block)?;
+                if let Some(detail) = zones.detail(&each.row)
+                    && detail.task != TaskId::NONE
+                {
+                    return Ok(detail.task);
+                }
+            }
+            // The span of a callback has a number, and was told to be in no task.
+            if each.row.span != SpanId::NONE && !each.row.flags.has(ZoneFlags::POLL) {
+                break;
+            }
+        }
+        Ok(TaskId::NONE)
     }
 
     /// The zones around this one, outermost first: of spans by their numbers, else of the lane.

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 use sondage_model::{
-    Nanos, SiteId, ThreadId, Time, TimeRange, ZoneColumns, ZoneFlags, ZoneTileRow,
+    Nanos, SiteId, TaskId, ThreadId, Time, TimeRange, ZoneColumns, ZoneFlags, ZoneTileRow,
 };
 
 use crate::zones::{ZoneId, ZoneScope};
@@ -54,6 +54,8 @@ pub struct ZonePiece {
     pub zone: Option<ZoneId>,
     /// What is special about it, where it is one.
     pub flags: ZoneFlags,
+    /// The asyncio task it ran in, where it is one and that is known.
+    pub task: TaskId,
 }
 
 impl ZonePiece {
@@ -152,6 +154,13 @@ fn piece(zones: &ZoneColumns, index: usize, span: TimeRange, id: ZoneId) -> Zone
         site: zones.sites[index],
         zone: Some(id),
         flags: zones.flags[index],
+        task: match zones.detail_numbers[index] {
+            0 => TaskId::NONE,
+            number => zones
+                .details
+                .get(number as usize - 1)
+                .map_or(TaskId::NONE, |detail| detail.task),
+        },
     }
 }
 
@@ -184,6 +193,7 @@ fn push_tile(pieces: &mut Vec<ZonePiece>, tile: &ZoneTileRow) {
         site: tile.site,
         zone: None,
         flags: ZoneFlags::NONE,
+        task: TaskId::NONE,
     });
 }
 
@@ -233,6 +243,7 @@ impl Bucket {
         self.sum.count += piece.count;
         self.sum.zone = None;
         self.sum.flags = ZoneFlags::NONE;
+        self.sum.task = TaskId::NONE;
         match self.sites.iter_mut().find(|(site, _)| *site == piece.site) {
             Some((_, time)) => *time += piece.busy,
             None => self.sites.push((piece.site, piece.busy)),

@@ -292,6 +292,75 @@ fn a_card_tells_what_is_around_inside_before_and_after() {
     assert!(analyzer.zone_card(ZoneId(6)).is_err());
 }
 
+/// A request in a task, with a query inside; a stretch of the request's; a span inside the request
+/// that was called back outside of any task, with a query inside; and a query of another thread.
+#[test]
+fn a_zone_is_of_the_task_that_was_said_of_it_or_around_it() {
+    let mut recording = small();
+    recording.zones = ZoneColumns::default();
+    let name = recording.dictionary.string("worker-1");
+    let task = recording.dictionary.add_task(TaskRow {
+        name,
+        ..TaskRow::default()
+    });
+    let place = site(&mut recording, "request", 3);
+    let spanned = |span, parent, row| ZoneRow {
+        flags: ZoneFlags::SPAN,
+        span: SpanId(span),
+        parent: SpanId(parent),
+        ..row
+    };
+    let detail = ZoneDetail {
+        task,
+        ..ZoneDetail::default()
+    };
+    let poll = ZoneRow {
+        flags: ZoneFlags::POLL,
+        lane: 1,
+        ..spanned(5, 0, zone(0, place, 0, 0, 2))
+    };
+    let suspended = ZoneFlags::SPAN.with(ZoneFlags::SUSPENDED);
+    let request = ZoneRow {
+        flags: suspended,
+        ..spanned(5, 0, zone(0, place, 0, 0, 10))
+    };
+    let rows = [
+        (poll, None),
+        (zone(0, place, 1, 1, 1), None),
+        (zone(0, place, 2, 4, 1), None),
+        (spanned(6, 5, zone(0, place, 1, 3, 3)), None),
+        (zone(1, place, 0, 7, 1), None),
+        (request, Some(detail)),
+    ];
+    for (row, detail) in rows {
+        recording.zones.push(row, detail);
+    }
+    let analyzer = analyzer(recording);
+    let of = |id| analyzer.zone_card(ZoneId(id)).expect("there").task;
+    let none = TaskId::NONE;
+    assert_eq!(
+        [0, 1, 2, 3, 4, 5].map(of),
+        [task, task, none, none, none, task]
+    );
+    let tracks = analyzer
+        .zone_tracks(&Filter::default(), 1000, 9)
+        .expect("readable");
+    let drawn = tracks.pieces.iter().filter(|piece| piece.task != none);
+    assert_eq!(
+        drawn.map(|piece| piece.zone).collect::<Vec<_>>(),
+        [Some(ZoneId(5))]
+    );
+    // Drawn together with others it is of no task that is known.
+    let far = analyzer
+        .zone_tracks(&Filter::default(), 1, 9)
+        .expect("readable");
+    assert!(
+        far.pieces
+            .iter()
+            .all(|piece| piece.count == 1 || piece.task == none)
+    );
+}
+
 #[test]
 fn frames_locks_logs_and_the_cost_of_probes() {
     let mut recording = small();

@@ -14,6 +14,7 @@
 
 use crate::object::{Guarded, Head, Object, TypeBuilder, api, decref, new_ref, xdecref};
 use crate::span::Span;
+use crate::tasks;
 use pyo3::ffi as py;
 use std::ptr::null_mut;
 
@@ -165,6 +166,7 @@ unsafe fn keep(cell: *mut Cell) {
         let state = STATE.get();
         let before = (*state).last;
         if before != cell {
+            tasks::context_changed();
             (*state).last = new_ref(cell.cast()).cast();
             xdecref(before.cast());
         }

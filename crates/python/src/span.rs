@@ -5,7 +5,7 @@ use crate::object::{
     method_fast, method0, new_ref, none, raise, xdecref,
 };
 use crate::sum::{self, Sum};
-use crate::{capture, context, names, store, tracy};
+use crate::{capture, context, names, store, tasks, tracy};
 use pyo3::ffi as py;
 use sondage::raw::{self, SpanId, TraceId};
 use std::ffi::c_void;
@@ -298,7 +298,9 @@ unsafe fn begin(span: *mut Span, parent: *mut Span) {
     unsafe {
         let id = raw::new_span_id();
         (*span).id = id.0;
-        if parent.is_null() || (*parent).is_remote() {
+        let is_outermost = parent.is_null() || (*parent).is_remote();
+        tasks::tell(id, is_outermost);
+        if is_outermost {
             begin_root(span, parent);
         } else {
             (*span).start = raw::ticks();

@@ -265,8 +265,12 @@ export interface Tracks {
     flags: number[];
     /** Index in `sites`. */
     site: number[];
+    /** Index in `tasks`; -1 for none. */
+    task: number[];
   };
   sites: Site[];
+  /** Names of asyncio tasks. */
+  tasks: string[];
   waits: {
     thread: number[];
     start: number[];

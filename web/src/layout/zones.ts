@@ -138,9 +138,15 @@ function named(label: string, dark: boolean) {
   return dark ? oklch(0.45 + step * 0.035, 0.085, hue) : oklch(0.82 + step * 0.035, 0.085, hue);
 }
 
-/** What is written on a piece: its name, and how many it stands for. */
-export function pieceLabel(label: string, count: number): string {
-  return count > 1 ? `${label} ×${count.toLocaleString("en")}` : label;
+/** What is written on a piece: its name, how many it stands for, and the task of an outermost one. */
+export function pieceLabel(label: string, count: number, task = ""): string {
+  if (count > 1) return `${label} ×${count.toLocaleString("en")}`;
+  return task === "" ? label : `${label} · ${task}`;
+}
+
+/** The name of the task that a piece ran in; empty where there is none, or it is not known. */
+export function taskOf(tracks: Tracks, piece: number): string {
+  return tracks.tasks[tracks.zones.task[piece]] ?? "";
 }
 
 export function hasFailed(flags: number): boolean {

@@ -3,7 +3,7 @@ import { Show, type JSX } from "solid-js";
 import type { Tracks } from "../api/types.ts";
 import { count, duration, instant, percent, place } from "../layout/format.ts";
 import type { Lane } from "../layout/lanes.ts";
-import { coverAt, hasFailed, markAt, pieceAt, WAIT_ROW, ZONE_ROW } from "../layout/zones.ts";
+import { coverAt, hasFailed, markAt, pieceAt, taskOf, WAIT_ROW, ZONE_ROW } from "../layout/zones.ts";
 import { isDark } from "../state/theme.ts";
 import { zoneFill } from "../layout/zones.ts";
 import { useApp } from "./app.ts";
@@ -90,6 +90,12 @@ export function ZoneTip(props: { tracks: Tracks; lane: Lane; said: Said; perPixe
                 <dd>{instant(zones.start[at()], props.perPixel)}</dd>
                 <dd />
                 <dd />
+                <Show when={taskOf(props.tracks, at()) !== ""}>
+                  <dt>Task</dt>
+                  <dd>{taskOf(props.tracks, at())}</dd>
+                  <dd />
+                  <dd />
+                </Show>
               </dl>
               <Show when={hasFailed(zones.flags[at()])}>
                 <div class="where">It failed: an exception left it.</div>

@@ -12,6 +12,7 @@ import {
   pieceLabel,
   piecesOf,
   rowOf,
+  taskOf,
   WAIT_ROW,
   withRoom,
   ZONE_ROW,
@@ -75,7 +76,10 @@ export function paintZones(surface: Surface, lane: ThreadLane, y: number, now: S
       outlines.push({ x: x0, y: top, w: width, strong: picked });
     if (hasFailed(zones.flags[i])) failed.push({ x: x0, y: top, w: width });
     if (width > 24) {
-      const text = fitted(widths, pieceLabel(site.label, zones.count[i]), width - 6);
+      // Those inside run in the same task.
+      const task = zones.depth[i] === 0 ? taskOf(tracks, i) : "";
+      const whole = pieceLabel(site.label, zones.count[i], task);
+      const text = fitted(widths, whole, width - 6);
       const colour = alpha === "" ? fill.text : off ? now.colours.css.muted : now.colours.css.text;
       if (text !== "")
         labels.push({

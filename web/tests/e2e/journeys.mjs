@@ -435,9 +435,20 @@ const silentJourneys = {
     await page.keyboard.press("6");
     await settled(page);
     assert.match(await page.locator(".empty").innerText(), /profiler\.span\(/);
+    for (const [name, probe] of [
+      ["Frames", /frame_mark/],
+      ["Locks", /sondage\.Lock|patch_threading/],
+    ]) {
+      await page.locator(".segment [role=radio]", { hasText: name }).click();
+      await settled(page);
+      assert.match(await page.locator(".empty").innerText(), probe);
+    }
     await page.keyboard.press("7");
     await settled(page);
     assert.match(await page.locator(".empty").innerText(), /sondage\.message/);
+    // Nothing of zones is in the timeline, and none of their places in what the page asks for.
+    const { zones, lanes } = await api(page, "tracks?px=1200");
+    assert.deepEqual([zones.start, lanes.thread], [[], []]);
   },
 };
 

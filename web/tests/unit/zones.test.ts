@@ -12,6 +12,7 @@ import {
   pieceLabel,
   piecesOf,
   rowOf,
+  taskOf,
   withRoom,
   zoneFill,
   zoneRows,
@@ -43,8 +44,10 @@ function tracks(pieces: readonly Drawn[], lanes: readonly (readonly [number, num
       zone: pieces.map((_, i) => i),
       flags: pieces.map(() => 0),
       site: pieces.map(() => 0),
+      task: pieces.map((_, i) => i - 1),
     },
     sites: [],
+    tasks: ["worker"],
     waits: { thread: [], start: [], end: [], count: [], wait: [], holder: [], lock: [] },
     locks: [],
     logs: {
@@ -138,6 +141,18 @@ describe("what is written", () => {
   it("tells how many", () => {
     expect(pieceLabel("query", 1)).toBe("query");
     expect(pieceLabel("query", 12_345)).toBe("query ×12,345");
+    expect(pieceLabel("query", 1, "worker")).toBe("query · worker");
+    expect(pieceLabel("query", 2, "worker")).toBe("query ×2");
+  });
+  it("names the task, where there is one", () => {
+    const some = tracks(
+      [
+        [1, 0, 0, 0, 10],
+        [1, 0, 0, 20, 30],
+      ],
+      [[1, 0, 1]],
+    );
+    expect([taskOf(some, 0), taskOf(some, 1)]).toEqual(["", "worker"]);
   });
   it("takes arguments apart", () => {
     expect(argumentsOf('{"user":7,"name":"x","list":[1]}')).toEqual([

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use sondage_analyze::{Analyzer, Frame, FrameSet, LogMark, WaitPiece, ZoneLane, ZonePiece};
-use sondage_model::{LockId, SiteId};
+use sondage_model::{LockId, SiteId, TaskId};
 
 use crate::Recording;
 use crate::api::columns::column;
@@ -38,6 +38,7 @@ struct Pieces<I, L, T, Z, S> {
     zone: Z,
     flags: S,
     site: Vec<u32>,
+    task: Vec<i32>,
 }
 
 #[derive(Serialize)]
@@ -72,7 +73,7 @@ struct FrameTrack<'a, T> {
 
 pub(super) fn answer(recordings: &[Recording], params: &Params) -> Result<Vec<u8>, ApiError> {
     #[derive(Serialize)]
-    struct Answer<L, Z, W, G, F> {
+    struct Answer<'a, L, Z, W, G, F> {
         from: u64,
         to: u64,
         width: u64,
@@ -80,6 +81,7 @@ pub(super) fn answer(recordings: &[Recording], params: &Params) -> Result<Vec<u8
         lanes: L,
         zones: Z,
         sites: Vec<SiteJson>,
+        tasks: Vec<&'a str>,
         waits: W,
         locks: Vec<String>,
         logs: G,
@@ -97,6 +99,9 @@ pub(super) fn answer(recordings: &[Recording], params: &Params) -> Result<Vec<u8
     let mut sites = Sites::default();
     let site = |piece: &ZonePiece| sites.index(piece.site);
     let piece_sites: Vec<u32> = tracks.pieces.iter().map(site).collect();
+    let mut tasks = Tasks::default();
+    let task = |piece: &ZonePiece| tasks.index(piece.task);
+    let piece_tasks: Vec<i32> = tracks.pieces.iter().map(task).collect();
     let mut locks = Locks::default();
     let wait_locks = waits.iter().map(|wait| locks.index(wait.lock)).collect();
     to_json(&Answer {
@@ -105,8 +110,9 @@ pub(super) fn answer(recordings: &[Recording], params: &Params) -> Result<Vec<u8
         width: tracks.width.0,
         exact: tracks.exact,
         lanes: lanes_json(lanes),
-        zones: pieces_json(&tracks.pieces, piece_sites),
+        zones: pieces_json(&tracks.pieces, piece_sites, piece_tasks),
         sites: sites.finish(analyzer),
+        tasks: tasks.finish(analyzer),
         waits: waits_json(&waits, wait_locks),
         locks: locks.finish(analyzer),
         logs: logs_json(&logs),
@@ -122,7 +128,7 @@ fn lanes_json(lanes: &[ZoneLane]) -> impl Serialize + '_ {
     }
 }
 
-fn pieces_json(pieces: &[ZonePiece], site: Vec<u32>) -> impl Serialize + '_ {
+fn pieces_json(pieces: &[ZonePiece], site: Vec<u32>, task: Vec<i32>) -> impl Serialize + '_ {
     let numbers = |of: fn(&ZonePiece) -> u64| column(pieces, of);
     let small = |of: fn(&ZonePiece) -> u16| column(pieces, of);
     Pieces {
@@ -138,6 +144,7 @@ fn pieces_json(pieces: &[ZonePiece], site: Vec<u32>) -> impl Serialize + '_ {
         }),
         flags: column(pieces, |piece| piece.flags.0),
         site,
+        task,
     }
 }
 
@@ -205,6 +212,37 @@ impl Sites {
     fn finish(self, analyzer: &Analyzer) -> Vec<SiteJson> {
         let sites = self.sites.into_iter();
         sites.map(|site| SiteJson::of(analyzer, site)).collect()
+    }
+}
+
+/// The tasks that pieces ran in, each once.
+#[derive(Default)]
+struct Tasks {
+    tasks: Vec<TaskId>,
+    by_task: FxHashMap<TaskId, i32>,
+}
+
+impl Tasks {
+    /// -1 for no task.
+    fn index(&mut self, task: TaskId) -> i32 {
+        if task == TaskId::NONE {
+            return -1;
+        }
+        let Tasks { tasks, by_task } = self;
+        *by_task.entry(task).or_insert_with(|| {
+            tasks.push(task);
+            tasks.len() as i32 - 1
+        })
+    }
+
+    fn finish(self, analyzer: &Analyzer) -> Vec<&str> {
+        let dictionary = analyzer.dictionary();
+        let rows = self
+            .tasks
+            .iter()
+            .map(|task| dictionary.tasks().get(task.index()));
+        rows.map(|row| row.map_or("", |row| dictionary.text(row.name)))
+            .collect()
     }
 }
 

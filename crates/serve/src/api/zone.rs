@@ -73,7 +73,7 @@ pub(super) fn card(recordings: &[Recording], params: &Params) -> Result<Vec<u8>,
     let card = analyzer.zone_card(wanted_zone(analyzer, params)?)?;
     let row = card.zone.row;
     let detail = card.detail.as_ref();
-    let task = detail.and_then(|detail| dict.tasks().get(detail.task.index()));
+    let task = dict.tasks().get(card.task.index());
     let passes = detail.filter(|_| row.flags.has(ZoneFlags::CUMULATIVE));
     let list = |zone: &Zone| ZoneJson::new(analyzer, zone);
     to_json(&Answer {

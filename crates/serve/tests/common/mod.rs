@@ -324,9 +324,14 @@ pub fn talking() -> MemoryRecording {
         span: SpanId(0xfeed),
         ..zone(request, 0, 2, 20)
     };
+    let task = TaskRow {
+        name: recording.dictionary.string("worker-<1>"),
+        ..TaskRow::default()
+    };
     let detail = ZoneDetail {
         arguments: r#"{"user":"<b>7"}"#.into(),
         trace: 0xabc,
+        task: recording.dictionary.add_task(task),
         ..ZoneDetail::default()
     };
     recording.zones.push(span, Some(detail));
