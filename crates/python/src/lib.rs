@@ -32,6 +32,7 @@ mod span;
 mod steps;
 mod store;
 mod sum;
+mod tasks;
 mod tracy;
 
 /// The module `sondage._native`.
