@@ -387,3 +387,61 @@ fn zones_that_a_profiler_saw_half_of_are_not_told() {
     assert_eq!(second.zone_counts(), counts([("late", 1), ("whole", 1)]));
     program.end();
 }
+
+/// Something of a thread that has a probe when the thread ends.
+struct Late(&'static str);
+
+impl Drop for Late {
+    fn drop(&mut self) {
+        zone!("late", of = self.0);
+        plot!("late", 1);
+        message!("late");
+        frame_mark!("late");
+    }
+}
+
+#[test]
+fn a_thread_may_end_with_probes() {
+    const THREADS: usize = 100;
+    if role().is_some() {
+        thread_local! {
+            static FIRST: Late = const { Late("first") };
+            static LAST: Late = const { Late("last") };
+        }
+        start_and_wait_for_profiler();
+        for _ in 0..THREADS {
+            let thread = std::thread::spawn(|| {
+                sondage::thread_name("ends");
+                // Before Tracy keeps something of the thread, and after: it goes in between.
+                FIRST.with(|_| ());
+                {
+                    zone!("work");
+                }
+                LAST.with(|_| ());
+                // It never ends.
+                std::mem::forget(sondage::enter!("open"));
+            });
+            thread.join().unwrap();
+        }
+        message!("done");
+        wait();
+        sondage::save(folder().join("events")).unwrap();
+        return;
+    }
+    let mut program = Program::start("a_thread_may_end_with_probes", "ends", |_| ());
+    let mut profiler = Profiler::connect(program.address());
+    profiler.read_until("done", |seen| {
+        seen.all("Message").any(|message| message.text == "done")
+    });
+    // None is without end.
+    let counts = profiler.zone_counts();
+    assert_eq!((counts["work"], counts["open"]), (THREADS, THREADS));
+    program.go_on();
+    assert!(program.child.wait().unwrap().success());
+    let story = Story::of_file(&program.folder.path().join("events"));
+    let events = story.of_thread("ends");
+    let late = events
+        .iter()
+        .filter(|event| event.starts_with("zone late "));
+    assert_eq!(late.count(), 2 * THREADS);
+}
