@@ -121,10 +121,10 @@ fn draw_curves(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let cpu = (&state.cpu_history, scale, state.color(Color::Green));
     let gil = (&state.gil_history, 100, state.color(Color::Yellow));
     for (place, label, (history, scale, style)) in [(left, "CPU", cpu), (right, "GIL", gil)] {
-        let text = format!("{label} {scale} %");
+        let axis = format!("{label} {scale} %\n\n{:>1$} %", 0, label.len() + 4);
         let [words, curve] =
             Layout::horizontal([Constraint::Length(10), Constraint::Min(1)]).areas(place);
-        frame.render_widget(Line::styled(text, DIM), words);
+        frame.render_widget(Paragraph::new(axis).style(DIM), words);
         let width = usize::from(curve.width);
         let shown = history.iter().skip(history.len().saturating_sub(width));
         let bars: Vec<u64> = shown.copied().collect();
