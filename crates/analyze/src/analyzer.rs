@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use sondage_model::{Dictionary, FileId, FunctionId, Source, ThreadId};
+use sondage_model::{Dictionary, FileId, FunctionId, Source, TaskId, ThreadId};
 
 use crate::counters::Series;
 use crate::lines::LineIndex;
@@ -39,6 +39,8 @@ pub struct Selection {
     filter: Filter,
     weights: Weights,
     threads: Vec<Totals>,
+    /// Those that ran, in the order of their ids.
+    tasks: Vec<(TaskId, Totals)>,
     by_function: OnceLock<NodeWeights>,
     by_line: OnceLock<NodeWeights>,
 }
@@ -68,6 +70,11 @@ impl Selection {
         &self.threads
     }
 
+    /// The sums of each asyncio task that ran, in the order of their ids.
+    pub(crate) fn tasks(&self) -> &[(TaskId, Totals)] {
+        &self.tasks
+    }
+
     /// The thread with the most weight, the first of equals; `None` where none has any.
     #[must_use]
     pub fn busiest_thread(&self) -> Option<ThreadId> {
@@ -80,7 +87,8 @@ impl Selection {
     fn bytes(&self) -> usize {
         let nodes = |weights: &OnceLock<NodeWeights>| weights.get().map_or(0, NodeWeights::bytes);
         self.weights.bytes()
-            + self.threads.len() * size_of::<Totals>()
+            + size_of_val(&self.threads[..])
+            + size_of_val(&self.tasks[..])
             + nodes(&self.by_function)
             + nodes(&self.by_line)
     }
@@ -167,15 +175,20 @@ impl Analyzer {
             }
         }
         let admit = self.admit(&filter)?;
-        let stacks = self.dictionary().stacks().len();
+        let dict = self.dictionary();
+        // The first one is none: where there is no other, nothing is added up.
+        let tasks = Some(dict.tasks().len()).filter(|tasks| *tasks > 1);
         let sums = scan(&*self.source, &admit, || SelectionSums {
-            stacks: StackSums::new(stacks),
-            threads: vec![Totals::default(); self.dictionary().threads().len()],
+            stacks: StackSums::new(dict.stacks().len()),
+            threads: vec![Totals::default(); dict.threads().len()],
+            tasks: vec![Totals::default(); tasks.unwrap_or(0)],
         })?;
+        let tasks = (0..).map(TaskId).zip(sums.tasks).skip(1);
         let selection = Arc::new(Selection {
             filter,
             weights: sums.stacks.finish(),
             threads: sums.threads,
+            tasks: tasks.filter(|(_, totals)| totals.count > 0).collect(),
             by_function: OnceLock::new(),
             by_line: OnceLock::new(),
         });
@@ -324,10 +337,11 @@ impl std::fmt::Debug for Analyzer {
     }
 }
 
-/// Sums by stack and by thread.
+/// Sums by stack, by thread and by task.
 struct SelectionSums {
     stacks: StackSums,
     threads: Vec<Totals>,
+    tasks: Vec<Totals>,
 }
 
 impl Sink for SelectionSums {
@@ -336,11 +350,15 @@ impl Sink for SelectionSums {
         if let Some(thread) = self.threads.get_mut(piece.thread.index()) {
             thread.add(&piece);
         }
+        if let Some(task) = self.tasks.get_mut(piece.task.index()) {
+            task.add(&piece);
+        }
     }
 
     fn merge(&mut self, other: SelectionSums) {
         self.stacks.merge(other.stacks);
-        for (sum, part) in self.threads.iter_mut().zip(&other.threads) {
+        let threads = self.threads.iter_mut().zip(&other.threads);
+        for (sum, part) in threads.chain(self.tasks.iter_mut().zip(&other.tasks)) {
             sum.add_all(part);
         }
     }

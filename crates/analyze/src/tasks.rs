@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use sondage_model::{ProcessId, StringId};
 
-use crate::scan::{Piece, Sink, scan};
 use crate::{AnalyzeError, Analyzer, Filter, Totals};
 
 /// The asyncio tasks of a process that have one name and run one coroutine function.
@@ -30,22 +29,14 @@ impl Analyzer {
     /// When the recording cannot be read.
     pub fn tasks(&self, filter: &Filter) -> Result<Vec<TaskTimes>, AnalyzeError> {
         let dict = self.dictionary();
-        let rows = dict.tasks();
-        if rows.len() <= 1 {
-            return Ok(Vec::new());
-        }
-        let admit = self.admit(&filter.normal())?;
-        let TaskSums(by_task) = scan(self.source(), &admit, || {
-            TaskSums(vec![Totals::default(); rows.len()])
-        })?;
+        let selection = self.select(filter)?;
         let mut sums: BTreeMap<(ProcessId, StringId, StringId), (u64, Totals)> = BTreeMap::new();
-        for (row, totals) in rows.iter().zip(&by_task).skip(1) {
-            if totals.count > 0 {
-                let key = (row.process, row.name, row.coroutine);
-                let sum = sums.entry(key).or_default();
-                sum.0 += 1;
-                sum.1.add_all(totals);
-            }
+        for (task, totals) in selection.tasks() {
+            let row = &dict.tasks()[task.index()];
+            let key = (row.process, row.name, row.coroutine);
+            let sum = sums.entry(key).or_default();
+            sum.0 += 1;
+            sum.1.add_all(totals);
         }
         let mut tasks: Vec<TaskTimes> = sums
             .into_iter()
@@ -65,23 +56,6 @@ impl Analyzer {
                 .then(one.process.cmp(&other.process))
         });
         Ok(tasks)
-    }
-}
-
-/// Sums by the id of the task. What ran in none adds to that of none.
-struct TaskSums(Vec<Totals>);
-
-impl Sink for TaskSums {
-    fn add(&mut self, piece: Piece) {
-        if let Some(totals) = self.0.get_mut(piece.task.index()) {
-            totals.add(&piece);
-        }
-    }
-
-    fn merge(&mut self, other: TaskSums) {
-        for (sum, part) in self.0.iter_mut().zip(&other.0) {
-            sum.add_all(part);
-        }
     }
 }
 
