@@ -1,9 +1,9 @@
 //! Writes a recording of a made-up program, for benchmarks: `synth FILE [rows=10000000]
-//! [threads=3] [stacks=300] [rate=1000] [flush_ms=500]`.
+//! [threads=3] [stacks=300] [tasks=0] [rate=1000] [flush_ms=500]`.
 //!
 //! The program goes through phases; in each a few dozen of its stacks are hot. Threads are read one
 //! after the other at each tick, ticks come with ±50 µs of jitter, and a row stands for the time
-//! since the thread's row before. Counters come at 10 Hz, the profiler's own cost at each flush.
+//! since the thread's row before. Of asyncio tasks sixteen at a time take turns. Counters come at 10 Hz, the profiler's own cost at each flush.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -44,6 +44,7 @@ struct Options {
     rows: u64,
     threads: u64,
     stacks: u64,
+    tasks: u64,
     rate: u64,
     flush_ms: u64,
 }
@@ -54,6 +55,7 @@ fn options() -> Result<Options, Box<dyn Error>> {
         rows: 10_000_000,
         threads: 3,
         stacks: 300,
+        tasks: 0,
         rate: 1000,
         flush_ms: 500,
     };
@@ -63,6 +65,7 @@ fn options() -> Result<Options, Box<dyn Error>> {
             Some(("rows", value)) => options.rows = value.parse()?,
             Some(("threads", value)) => options.threads = value.parse()?,
             Some(("stacks", value)) => options.stacks = value.parse()?,
+            Some(("tasks", value)) => options.tasks = value.parse()?,
             Some(("rate", value)) => options.rate = value.parse()?,
             Some(("flush_ms", value)) => options.flush_ms = value.parse()?,
             Some((name, _)) => return Err(format!("no option is called {name}").into()),
@@ -70,7 +73,8 @@ fn options() -> Result<Options, Box<dyn Error>> {
     }
     if options.file.is_empty() {
         return Err(
-            "usage: synth FILE [rows=N] [threads=N] [stacks=N] [rate=HZ] [flush_ms=N]".into(),
+            "usage: synth FILE [rows=N] [threads=N] [stacks=N] [tasks=N] [rate=HZ] [flush_ms=N]"
+                .into(),
         );
     }
     Ok(options)
@@ -145,6 +149,17 @@ fn program(
     (process, threads, stacks)
 }
 
+/// One of sixteen tasks; they end and others begin, so that all had their turn at the end.
+fn task(options: &Options, row: u64, numbers: &mut Numbers) -> TaskId {
+    match options.tasks {
+        0 => TaskId::NONE,
+        tasks => {
+            let oldest = row * tasks / options.rows.max(1);
+            TaskId(1 + (oldest + numbers.below(16)).min(tasks - 1) as u32)
+        }
+    }
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let options = options()?;
     let mut numbers = Numbers(1);
@@ -158,6 +173,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let mut writer = Writer::create_file(&options.file, &info)?;
     let (process, threads, stacks) = program(writer.dictionary_mut(), &options, &mut numbers);
+    for number in 0..options.tasks {
+        let dictionary = writer.dictionary_mut();
+        let row = TaskRow {
+            process,
+            name: dictionary.string(&format!("Task-{}", number + 1)),
+            coroutine: dictionary.string(&format!("handle_{}", number % 10)),
+            parent: TaskId::NONE,
+        };
+        dictionary.add_task(row);
+    }
     let series: Vec<CounterId> = [
         "cpu.user",
         "cpu.system",
@@ -208,7 +233,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 count: 1,
                 thread,
                 stack: current[index],
-                task: TaskId::NONE,
+                task: task(&options, rows, &mut numbers),
                 state: State::new(kind, kind == StateKind::OnCpu),
             })?;
             last[index] = time;
