@@ -1,6 +1,6 @@
 /** What the program named: all places of zones, its frames, its locks. */
-import { createMemo, createSignal, For, Match, Show, Switch, type JSX } from "solid-js";
-import type { Frames, FrameSet, LockInfo, Locks, Zones } from "../api/types.ts";
+import { createMemo, createSignal, Match, Show, Switch, type JSX } from "solid-js";
+import type { Frames, Locks, Zones } from "../api/types.ts";
 import { path, query } from "../api/query.ts";
 import { count, counted, duration, place } from "../layout/format.ts";
 import { zoneFill } from "../layout/zones.ts";
@@ -8,7 +8,10 @@ import { ask } from "../state/ask.ts";
 import { isDark } from "../state/theme.ts";
 import type { ZoneSort } from "../state/view-state.ts";
 import { useApp } from "./app.ts";
+import { Cards } from "./Cards.tsx";
 import { Details } from "./Details.tsx";
+import { FrameCard } from "./FrameCard.tsx";
+import { LockCard } from "./LockCard.tsx";
 import { Answered, Empty, Measure, Segment, Skeleton } from "./parts.tsx";
 import { Table, type Column } from "./Table.tsx";
 
@@ -23,10 +26,10 @@ export function ZonesView(): JSX.Element {
           <ZoneList />
         </Match>
         <Match when={view().said === "frames"}>
-          <FrameFigures />
+          <FrameCards />
         </Match>
         <Match when={view().said === "locks"}>
-          <LockList />
+          <LockCards />
         </Match>
       </Switch>
     </div>
@@ -205,204 +208,39 @@ function ZoneList(): JSX.Element {
   );
 }
 
-function FrameFigures(): JSX.Element {
-  const app = useApp();
-  const { store } = app;
+function FrameCards(): JSX.Element {
+  const { store } = useApp();
   const answer = ask<Frames>(createMemo(() => path("frames", store.place(), query({ limit: 20 }))));
-  const none =
-    "The program marks no frames here. Mark each with `sondage.frame_mark()` in Python or `frame_mark!()` in Rust; if it does, widen the selected time.";
   return (
-    <>
-      <div class="bar">
-        <Choose />
-      </div>
-      <div class="columns">
-        <div class="grow scrolls" tabIndex={0} role="region" aria-label="Frames">
-          <Answered to={answer}>
-            <Show when={answer.data()} fallback={<Skeleton shape="rows" />}>
-              {(data) => (
-                <Show when={data().sets.length > 0} fallback={<Empty why={none} />}>
-                  <div class="info">
-                    <div class="cards">
-                      <For each={data().sets}>{(set) => <FrameCard set={set} />}</For>
-                    </div>
-                  </div>
-                </Show>
-              )}
-            </Show>
-          </Answered>
-        </div>
-      </div>
-    </>
+    <Cards
+      label="Frames"
+      answer={answer}
+      of={(data) => data.sets}
+      none="The program marks no frames here. Mark each with `sondage.frame_mark()` in Python or `frame_mark!()` in Rust; if it does, widen the selected time."
+      bar={<Choose />}
+    >
+      {(set) => <FrameCard set={set} />}
+    </Cards>
   );
 }
 
-function FrameCard(props: { set: FrameSet }): JSX.Element {
-  const app = useApp();
-  const most = () => Math.max(1, ...props.set.histogram.count);
-  const facts = (): readonly (readonly [string, string])[] => [
-    ["Frames", count(props.set.count)],
-    ["A second", props.set.perSecond.toFixed(1)],
-    ["Median", duration(props.set.p50)],
-    ["95 %", duration(props.set.p95)],
-    ["99 %", duration(props.set.p99)],
-    ["Longest", duration(props.set.max)],
-  ];
-  return (
-    <section class="card">
-      <h2>{props.set.name === "" ? "Frames" : props.set.name}</h2>
-      <p class="muted">{app.process(props.set.process)?.name}</p>
-      <dl>
-        <For each={facts()}>
-          {([name, value]) => (
-            <>
-              <dt>{name}</dt>
-              <dd>{value}</dd>
-            </>
-          )}
-        </For>
-      </dl>
-      <div class="histogram" aria-label="How many frames took how long" role="img">
-        <div class="bars">
-          <For each={props.set.histogram.count}>
-            {(number, i) => (
-              <span
-                class="bar-column"
-                title={`${counted(number, "frame")} of ${duration(props.set.histogram.from[i()])} to ${duration(props.set.histogram.to[i()])}`}
-              >
-                <i
-                  style={{ height: `${String(number === 0 ? 0 : Math.max(3, (100 * number) / most()))}%` }}
-                />
-              </span>
-            )}
-          </For>
-        </div>
-        <div class="ends muted">
-          <span>{duration(props.set.histogram.from[0] ?? 0)}</span>
-          <span>{duration(props.set.histogram.to.at(-1) ?? 0)}</span>
-        </div>
-      </div>
-      <table>
-        <caption class="hidden-table">The longest frames</caption>
-        <thead>
-          <tr>
-            <th>Longest</th>
-            <th class="num">Begins</th>
-            <th class="num">Duration</th>
-          </tr>
-        </thead>
-        <tbody>
-          <For each={props.set.worst.number}>
-            {(number, i) => (
-              <tr>
-                <td>
-                  <button
-                    class="button quiet"
-                    title="Select its time"
-                    onClick={() => {
-                      const start = props.set.worst.start[i()];
-                      const end = start + Math.max(1, props.set.worst.duration[i()]);
-                      app.store.change({ range: [start, end] });
-                      app.timelineKeys.current.zoomToSelection?.();
-                    }}
-                  >
-                    {number}
-                  </button>
-                </td>
-                <td class="num">{duration(props.set.worst.start[i()])}</td>
-                <td class="num">{duration(props.set.worst.duration[i()])}</td>
-              </tr>
-            )}
-          </For>
-        </tbody>
-      </table>
-    </section>
-  );
-}
-
-function LockList(): JSX.Element {
-  const app = useApp();
-  const { store } = app;
+function LockCards(): JSX.Element {
+  const { store } = useApp();
   const answer = ask<Locks>(createMemo(() => path("locks", store.place())));
-  const none =
-    "No wrapped lock was asked for here. Use `sondage.Lock` in place of `threading.Lock`, or `sondage.patch_threading()`; if you do, widen the selected time.";
   return (
-    <>
-      <div class="bar">
-        <Choose />
-        <span class="muted">{answer.data() ? counted(answer.data()?.locks.length ?? 0, "lock") : ""}</span>
-      </div>
-      <div class="columns">
-        <div class="grow scrolls" tabIndex={0} role="region" aria-label="Locks">
-          <Answered to={answer}>
-            <Show when={answer.data()} fallback={<Skeleton shape="rows" />}>
-              {(data) => (
-                <Show when={data().locks.length > 0} fallback={<Empty why={none} />}>
-                  <div class="info">
-                    <div class="cards">
-                      <For each={data().locks}>{(lock) => <LockCard lock={lock} />}</For>
-                    </div>
-                  </div>
-                </Show>
-              )}
-            </Show>
-          </Answered>
-        </div>
-      </div>
-    </>
-  );
-}
-
-function LockCard(props: { lock: LockInfo }): JSX.Element {
-  const app = useApp();
-  const thread = (id: number | null) =>
-    id === null ? "unknown" : app.thread(id)?.name || `thread ${String(id)}`;
-  return (
-    <section class="card">
-      <h2>{props.lock.name}</h2>
-      <p class="muted">{props.lock.place}</p>
-      <dl>
-        <dt>Asked for</dt>
-        <dd>{counted(props.lock.count, "time")}</dd>
-        <dt>Waited for</dt>
-        <dd>
-          {counted(props.lock.waits, "time")}, {duration(props.lock.wait)} together
-        </dd>
-        <dt>Longest wait</dt>
-        <dd>{duration(props.lock.maxWait)}</dd>
-        <dt>Held</dt>
-        <dd>
-          {duration(props.lock.hold)}, at most {duration(props.lock.maxHold)}
-        </dd>
-        <Show when={props.lock.givenUp > 0}>
-          <dt>Given up</dt>
-          <dd>{counted(props.lock.givenUp, "time")}</dd>
-        </Show>
-      </dl>
-      <Show when={props.lock.pairs.length > 0}>
-        <table>
-          <thead>
-            <tr>
-              <th>Who waited</th>
-              <th>Who had it</th>
-              <th class="num">Times</th>
-              <th class="num">Waited</th>
-            </tr>
-          </thead>
-          <tbody>
-            <For each={props.lock.pairs.slice(0, 50)}>
-              {(pair) => (
-                <tr>
-                  <td>{thread(pair.waiter)}</td>
-                  <td>{thread(pair.holder)}</td>
-                  <td class="num">{count(pair.count)}</td>
-                  <td class="num">{duration(pair.wait)}</td>
-                </tr>
-              )}
-            </For>
-          </tbody>
-        </table>
-      </Show>
-    </section>
+    <Cards
+      label="Locks"
+      answer={answer}
+      of={(data) => data.locks}
+      none="No wrapped lock was asked for here. Use `sondage.Lock` in place of `threading.Lock`, or `sondage.patch_threading()`; if you do, widen the selected time."
+      bar={
+        <>
+          <Choose />
+          <span class="muted">{answer.data() ? counted(answer.data()?.locks.length ?? 0, "lock") : ""}</span>
+        </>
+      }
+    >
+      {(lock) => <LockCard lock={lock} />}
+    </Cards>
   );
 }
