@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the usual tests leave out of the probes: that compiled out they are nothing, the layer of
-# `tracing`, and every order in which a thread and a collector can meet.
+# What the usual tests leave out of the probes: that compiled out they are nothing, what they are
+# without Tracy, the layer of `tracing`, and every order in which a thread and a collector can meet.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
@@ -24,9 +24,13 @@ if nm "$target/release/examples/liboff.so" | grep -q 'sondage.*\(SITE\|TEXT\|LOC
   fail "data of probes is there"
 fi
 
-say "The layer of tracing"
-cargo test --quiet --locked --package sondage --features tracing --test tracing
+say "What builds with probes builds without"
+cargo test --quiet --locked --package sondage --no-default-features --test raw_api
+
+say "Probes without Tracy, which a build of the whole workspace has, and the layer of tracing"
+cargo test --quiet --locked --package sondage --features tracing --lib \
+  --test probes --test switch --test alloc --test tracing
 
 say "Models of the arena"
 RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR="$target/loom" \
-  cargo test --quiet --locked --release --package sondage-wire --test loom
+  cargo test --quiet --locked --release --package sondage-wire --lib --test loom
