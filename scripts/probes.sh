@@ -24,10 +24,13 @@ if nm "$target/release/examples/liboff.so" | grep -q 'sondage.*\(SITE\|TEXT\|LOC
   fail "data of probes is there"
 fi
 
+say "What builds with probes builds without"
+cargo test --quiet --locked --package sondage --no-default-features --test raw_api
+
 say "Probes without Tracy, which a build of the whole workspace has, and the layer of tracing"
 cargo test --quiet --locked --package sondage --features tracing --lib \
   --test probes --test switch --test alloc --test tracing
 
 say "Models of the arena"
 RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR="$target/loom" \
-  cargo test --quiet --locked --release --package sondage-wire --test loom
+  cargo test --quiet --locked --release --package sondage-wire --lib --test loom
