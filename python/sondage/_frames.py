@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import resource
 import time
+from _thread import allocate_lock, get_ident
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
@@ -18,6 +19,9 @@ _MARK, _BEGIN, _END = 0, 1, 2
 WINDOW = 120
 
 _counter = time.perf_counter
+
+# Passes of one component may end in two threads at once.
+_record = allocate_lock()
 
 
 class Frame:
@@ -66,15 +70,26 @@ class Rolling:
 
     __slots__ = ("_mean", "_squares", "count", "last", "max", "min", "peak_frame", "total")
 
+    count: int
+    """How many there are."""
+    last: float
+    """The last one; this and all that follow are 0 of none."""
+    total: float
+    """Their sum."""
+    min: float
+    """The least."""
+    max: float
+    """The greatest."""
+    peak_frame: int
+    """The frame of the greatest."""
+
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
         """Begin anew."""
-        self.count = 0
-        self.last = self.total = self.max = 0.0
-        self.min = math.inf
-        self.peak_frame = 0
+        self.count = self.peak_frame = 0
+        self.last = self.total = self.min = self.max = 0.0
         self._mean = self._squares = 0.0
 
     def add(self, value: float, frame: int) -> None:
@@ -82,7 +97,8 @@ class Rolling:
         self.count += 1
         self.last = value
         self.total += value
-        self.min = min(self.min, value)
+        if value < self.min or self.count == 1:
+            self.min = value
         if value > self.max or self.count == 1:
             self.max = value
             self.peak_frame = frame
@@ -93,38 +109,46 @@ class Rolling:
 
     @property
     def avg(self) -> float:
-        """The mean; 0 of none."""
+        """The mean."""
         return self._mean
 
     @property
     def stddev(self) -> float:
-        """The standard deviation of the whole; 0 of none."""
+        """The standard deviation of the whole."""
         return math.sqrt(self._squares / self.count) if self.count else 0.0
 
+    @property
+    def peak(self) -> float:
+        """The greatest."""
+        return self.max
 
-class Component:
+
+class Component(Rolling):
     """One part of a program, and what it takes: `with monitor.component("physics"): …`.
 
-    Milliseconds throughout. A component may be entered again while it is open; the outermost time
-    counts.
+    The numbers are its passes, in milliseconds. A component may be entered again while it is open;
+    the outermost time counts. Each thread has passes of its own.
     """
 
-    __slots__ = ("_began", "_depth", "_monitor", "_passes", "_span", "name")
+    __slots__ = ("_monitor", "_open", "name")
 
     def __init__(self, name: str, monitor: Monitor) -> None:
+        super().__init__()
         self.name = name
         self._monitor = monitor
-        self._passes = Rolling()
-        self._began = 0.0
-        self._depth = 0
-        self._span: _native.Span | None = None
+        # By thread: how deep, since when, and the span.
+        self._open: dict[int, tuple[int, float, _native.Span]] = {}
 
     def __enter__(self) -> Self:
         """Begin a pass."""
-        if self._depth == 0:
-            self._span = _spans.span(self.name).__enter__()
-            self._began = _counter()
-        self._depth += 1
+        thread = get_ident()
+        found = self._open.get(thread)
+        if found is None:
+            span = _spans.span(self.name).__enter__()
+            self._open[thread] = 1, _counter(), span
+        else:
+            depth, began, span = found
+            self._open[thread] = depth + 1, began, span
         return self
 
     def __exit__(
@@ -134,60 +158,19 @@ class Component:
         traceback: TracebackType | None,
     ) -> None:
         """End the pass."""
-        self._depth -= 1
-        if self._depth == 0:
-            self._passes.add((_counter() - self._began) * 1e3, self._monitor.frame)
-            if self._span is not None:
-                self._span.__exit__(kind, value, traceback)
-                self._span = None
+        thread = get_ident()
+        depth, began, span = self._open.pop(thread)
+        if depth > 1:
+            self._open[thread] = depth - 1, began, span
+            return
+        took = _counter() - began
+        span.__exit__(kind, value, traceback)
+        with _record:
+            self.record(took * 1e3)
 
     def record(self, millis: float) -> None:
         """Add a pass that was measured elsewhere, in milliseconds."""
-        self._passes.add(millis, self._monitor.frame)
-
-    @property
-    def last(self) -> float:
-        """The last pass."""
-        return self._passes.last
-
-    @property
-    def avg(self) -> float:
-        """The mean pass."""
-        return self._passes.avg
-
-    @property
-    def count(self) -> int:
-        """Passes."""
-        return self._passes.count
-
-    @property
-    def min(self) -> float:
-        """The shortest pass; 0 before the first."""
-        return self._passes.min if self._passes.count else 0.0
-
-    @property
-    def max(self) -> float:
-        """The longest pass."""
-        return self._passes.max
-
-    @property
-    def stddev(self) -> float:
-        """The standard deviation of passes."""
-        return self._passes.stddev
-
-    @property
-    def peak(self) -> float:
-        """The longest pass."""
-        return self._passes.max
-
-    @property
-    def peak_frame(self) -> int:
-        """The frame of the longest pass."""
-        return self._passes.peak_frame
-
-    def reset(self) -> None:
-        """Forget all passes."""
-        self._passes.reset()
+        self.add(millis, self._monitor.frame)
 
     def __repr__(self) -> str:
         """Say what it takes."""

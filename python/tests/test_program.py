@@ -64,6 +64,27 @@ def test_components_know_their_peak_frame() -> None:
     assert (physics.count, physics.min, monitor.frame) == (0, 0.0, 0)
 
 
+def test_threads_have_passes_of_their_own() -> None:
+    profiler.clear()
+    component = Monitor().component("part")
+    inside = threading.Barrier(4)
+
+    def run() -> None:
+        for _ in range(50):
+            with component:
+                inside.wait()
+                with component:
+                    inside.wait()
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert component.count == 200
+    assert [tree(trace.root_span) for trace in profiler.traces] == ["part"] * 200
+
+
 def test_component_passes_are_spans() -> None:
     profiler.clear()
     with profiler.span("frame"), sondage.monitor.component("draw"):

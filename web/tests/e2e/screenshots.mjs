@@ -27,6 +27,9 @@ async function interesting() {
     const zones = await get("zones?sort=max&limit=1");
     const site = zones.sites[0]?.site ?? null;
     const zone = site === null ? null : (await get(`instances?site=${site}&limit=1`)).zones[0];
+    // Where a line was logged, something happens.
+    const { time } = await get("logs?limit=10000");
+    const half = (start + end) / 2;
     const own = table.own.findIndex((one) => one);
     const deep = await get("functions?sort=total&limit=200");
     const middle = deep.function.findIndex((id, i) => deep.own[i] && deep.totalWeight[i] < deep.total * 0.6);
@@ -35,6 +38,7 @@ async function interesting() {
       end,
       site,
       zone,
+      logged: time.find((one) => one > half) ?? half,
       hot: table.function[Math.max(own, 0)],
       label: table.label[Math.max(own, 0)],
       middle: deep.function[Math.max(middle, 0)],
@@ -44,7 +48,7 @@ async function interesting() {
   return found;
 }
 
-const { start, end, hot, middle, label, site, zone } = await interesting();
+const { start, end, hot, middle, label, site, zone, logged } = await interesting();
 const at = (share) => Math.round(start + (end - start) * share);
 const near = (zone, times) =>
   [zone.start - zone.duration * times, zone.start + zone.duration * (times + 1)]
@@ -68,6 +72,11 @@ const pictures = [
   // Only of a program that says what it does.
   ...(zone
     ? [
+        {
+          name: "near",
+          hash: `#v1?tracks=none&window=${Math.round(logged - 25e6)}-${Math.round(logged + 35e6)}`,
+          timelineHeight: 560,
+        },
         {
           name: "zone",
           hash: `#v1?zone=${zone.zone}&site=${site}&inside=site&window=${near(zone, 4)}`,
@@ -115,6 +124,10 @@ for (const [width, height] of [
         if (message.type() === "error") console.log(`${picture.name}: ${message.text()}`);
       });
       page.on("pageerror", (error) => console.log(`${picture.name}: ${error.stack}`));
+      await page.addInitScript((height) => {
+        if (height) localStorage.setItem("sondage.timeline-height", height);
+        else localStorage.removeItem("sondage.timeline-height");
+      }, picture.timelineHeight);
       await page.goto(url + picture.hash);
       await settled(page);
       await picture.act?.(page);
