@@ -54,6 +54,7 @@ def build_wheel(directory: str, settings: Settings = None, metadata: str | None 
     """Build page, program and module, and pack them."""
     _build_page()
     _build_program()
+    _link_cxx()
     return str(maturin.build_wheel(directory, settings, metadata))
 
 
@@ -61,6 +62,7 @@ def build_editable(directory: str, settings: Settings = None, metadata: str | No
     """Like `build_wheel`, with the Python files linked instead of copied."""
     _build_page()
     _build_program()
+    _link_cxx()
     return str(maturin.build_editable(directory, settings, metadata))
 
 
@@ -103,6 +105,20 @@ def _compiler() -> None:
         "there is no C++ compiler on the PATH, and Tracy's client is written in C++",
         "install g++ (Debian: apt-get install g++), then run pip again",
     )
+
+
+def _link_cxx() -> None:
+    """Let the module bring what it needs of the C++ library, where the archive of it is there.
+
+    PERF: without another library to load, `import sondage._native` takes 0.64 ms instead of
+    1.26 ms, and 0.61 ms without Tracy (least of 40 by `-X importtime`, 2-core VM, CPython 3.11). A
+    system without that library imports it too.
+    """
+    compiler = (os.environ.get("CXX") or "c++").split()
+    command = [*compiler, "-print-file-name=libstdc++.a"]
+    asked = subprocess.run(command, capture_output=True, check=False, text=True)
+    if Path(asked.stdout.strip()).is_absolute():
+        os.environ.setdefault("CXXSTDLIB", "static:-bundle=stdc++")
 
 
 def _tool(name: str, otherwise: str, hint: str) -> str:

@@ -101,6 +101,11 @@ def test_the_version_that_is_told_is_the_one_that_is_built_in() -> None:
     assert "v0.14.1" in (ROOT / "docs/guide/tracy.md").read_text(encoding="utf-8")
 
 
+def test_the_module_needs_no_other_library_for_it() -> None:
+    assert _native.__file__
+    assert b"libstdc++.so" not in Path(_native.__file__).read_bytes()
+
+
 SOCKETS = """
 import os, sys
 import sondage
@@ -199,6 +204,9 @@ def test_spans_are_zones_with_their_places(said: Seen) -> None:
     assert outer.place.file.endswith("program.py")
     assert (outer.place.function, outer.place.line) == ("work", line)
     assert all(zone.end is not None for zone in said.zones)
+    (decorated,) = said.named("decorated")
+    line = 1 + (HEAD + PROGRAM).splitlines().index('@profiler.span("decorated")')
+    assert (decorated.place.function, decorated.place.line) == ("decorated", line)
 
 
 def test_arguments_are_the_zones_texts_and_secrets_are_not(said: Seen) -> None:
@@ -411,6 +419,7 @@ def test_a_profiler_may_go_and_come_back(python: Path, tmp_path: Path) -> None:
 with profiler.span("first"), profiler.span("inside"):
     message("one"); sys.stdin.readline()
     wait(lambda: not sondage.tracy_connected())
+    print("gone", flush=True)
     with profiler.span("nobody sees"): pass
     wait(sondage.tracy_connected)
 with profiler.span("second"): pass
@@ -423,6 +432,8 @@ message("two"); sys.stdin.read()
             assert program.stdin
             program.stdin.write("\n")
             program.stdin.flush()
+        assert program.stdout
+        assert program.stdout.readline() == "gone\n"
         with Connection(port) as second:
             late = second.seen("two")
     assert {zone.label for zone in early.zones} == {"first", "inside"}

@@ -58,11 +58,18 @@ pub(crate) struct Key {
     pub is_secret: bool,
 }
 
+/// The site of a name, and the line of its place.
+#[derive(Clone, Copy)]
+struct Known {
+    site: u32,
+    line: u32,
+}
+
 struct State {
     sites: Addresses<u32>,
     keys: Addresses<Key>,
     /// Sites of spans by name: the place is where the name was first used.
-    by_name: Option<HashMap<String, u32>>,
+    by_name: Option<HashMap<String, Known>>,
     /// Parts of names, in small letters, whose values are not recorded.
     secrets: Vec<String>,
 }
@@ -103,28 +110,44 @@ unsafe fn site_by_text(name: Object) -> u32 {
             .get_or_insert_default()
             .get(text)
             .copied();
-        let site = known.unwrap_or_else(|| {
+        let known = known.unwrap_or_else(|| {
             let (function, file, line) = place();
             let site = raw::site(text, &function, &file, line, 0);
             let names = (*STATE.get()).by_name.get_or_insert_default();
+            let known = Known { site, line };
             if names.len() < MOST_NAMES {
-                names.insert(text.to_owned(), site);
+                names.insert(text.to_owned(), known);
             }
-            site
+            known
         });
-        (*STATE.get()).sites.keep(name, site);
-        site
+        (*STATE.get()).sites.keep(name, known.site);
+        known.site
     }
 }
 
-/// Says where the spans called `name` are, unless one has been somewhere.
-pub(crate) unsafe fn set_place(name: &str, (function, file): (&str, &str), line: u32, colour: u32) {
+/// Lines from a function's first decorator to the one that names a span.
+const MOST_DECORATORS: u32 = 32;
+
+/// Says that the spans called `name`, a `str`, are where a function is, unless one has been
+/// elsewhere. Where the decorator stands that made the name is not elsewhere.
+pub(crate) unsafe fn set_place(
+    name: Object,
+    (function, file): (&str, &str),
+    line: u32,
+    colour: u32,
+) {
     // SAFETY: as in `site`.
     unsafe {
+        let text = text_of(name);
         let names = (*STATE.get()).by_name.get_or_insert_default();
-        if names.len() < MOST_NAMES && !names.contains_key(name) {
-            let site = raw::site(name, function, file, line, colour);
-            names.insert(name.to_owned(), site);
+        let is_ours = match names.get(text) {
+            Some(known) => known.line.wrapping_sub(line) < MOST_DECORATORS,
+            None => names.len() < MOST_NAMES,
+        };
+        if is_ours {
+            let site = raw::site(text, function, file, line, colour);
+            names.insert(text.to_owned(), Known { site, line });
+            (*STATE.get()).sites.keep(name, site);
         }
     }
 }

@@ -145,9 +145,17 @@ pub(crate) fn span_at(py: Python<'_>, name: &Bound<'_, PyAny>, site: u32) -> PyR
 
 /// Says where the spans called `name` are, unless there is one already.
 #[pyfunction]
-pub(crate) fn set_place(name: &str, function: &str, file: &str, line: u32, colour: u32) {
-    // SAFETY: the GIL is held.
-    unsafe { crate::names::set_place(name, (function, file), line, colour) };
+pub(crate) fn set_place(
+    name: &Bound<'_, PyAny>,
+    function: &str,
+    file: &str,
+    line: u32,
+    colour: u32,
+) {
+    if name.is_instance_of::<pyo3::types::PyString>() {
+        // SAFETY: the GIL is held; the name is a live `str`.
+        unsafe { crate::names::set_place(name.as_ptr(), (function, file), line, colour) };
+    }
 }
 
 /// What was lost: events, names.
