@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ def get_requires_for_build_sdist(_settings: Settings = None) -> list[str]:
 
 def prepare_metadata_for_build_wheel(directory: str, settings: Settings = None) -> str:
     """Write the wheel's metadata; builds nothing, but says now what is missing to build."""
+    _check_gil()
     _cargo()
     _compiler()
     if not PAGE.is_file():
@@ -52,6 +54,7 @@ def prepare_metadata_for_build_wheel(directory: str, settings: Settings = None) 
 
 def build_wheel(directory: str, settings: Settings = None, metadata: str | None = None) -> str:
     """Build page, program and module, and pack them."""
+    _check_gil()
     _build_page()
     _build_program()
     _link_cxx()
@@ -60,6 +63,7 @@ def build_wheel(directory: str, settings: Settings = None, metadata: str | None 
 
 def build_editable(directory: str, settings: Settings = None, metadata: str | None = None) -> str:
     """Like `build_wheel`, with the Python files linked instead of copied."""
+    _check_gil()
     _build_page()
     _build_program()
     _link_cxx()
@@ -80,6 +84,15 @@ def build_sdist(directory: str, _settings: Settings = None) -> str:
         info.size = len(data)
         tar.addfile(info, io.BytesIO(data))
     return archive.name
+
+
+def _check_gil() -> None:
+    # The module reads the heads of objects, which are others there; it would build and crash.
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        sys.exit(
+            "sondage: this Python is a free-threaded build; the module is for those with a GIL\n"
+            "hint: install into a Python with a GIL; `python3.13`, not `python3.13t`"
+        )
 
 
 def _npm() -> str:

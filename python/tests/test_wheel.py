@@ -50,6 +50,21 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_a_free_threaded_python_is_refused_before_anything_is_built() -> None:
+    code = (
+        "import sys, sysconfig, types; sys.path.insert(0, 'python/backend'); "
+        "sys.modules['maturin'] = types.ModuleType('maturin'); "
+        "sysconfig.get_config_vars()['Py_GIL_DISABLED'] = 1; "
+        "import sondage_build as b; getattr(b, sys.argv[1])('nowhere')"
+    )
+    for step in ("prepare_metadata_for_build_wheel", "build_wheel", "build_editable"):
+        command = [sys.executable, "-c", code, step]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert "free-threaded build" in done.stderr
+        assert "hint: " in done.stderr
+
+
 @pytest.fixture(scope="session")
 def wheel(built: Path) -> zipfile.ZipFile:
     (path,) = built.glob("*.whl")
