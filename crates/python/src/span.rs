@@ -13,9 +13,11 @@ use std::mem::{offset_of, replace};
 use std::ptr::null_mut;
 
 mod kind;
+mod remote;
 
 use kind::call_span;
 pub(crate) use kind::{enter_by_call, init, note_error};
+pub(crate) use remote::{enter_remote, leave_remote, new_remote};
 
 /// Spans of one trace that are kept in its tree. Those beyond are recorded and counted only.
 pub(crate) const MOST_IN_A_TRACE: u32 = 10_000;
@@ -190,49 +192,6 @@ pub(crate) unsafe fn new(name: Object, site: u32) -> *mut Span {
         (*span).lost = 0;
         (*span).again = 0;
         span
-    }
-}
-
-/// A span of another process, to be made current: spans inside it are its children there.
-pub(crate) unsafe fn new_remote(name: Object, trace: TraceId, id: SpanId) -> *mut Span {
-    // SAFETY: as in `new`.
-    unsafe {
-        let span = new(name, 0);
-        if !span.is_null() {
-            (*span).flags = REMOTE;
-            (*span).id = id.0;
-            (*span).trace = trace.0;
-            (*span).start = 0;
-        }
-        span
-    }
-}
-
-/// Makes a remote span current.
-pub(crate) unsafe fn enter_remote(span: *mut Span) {
-    // SAFETY: the span is live, and the GIL is held.
-    unsafe {
-        (*span).parent = context::swap(new_ref(span.cast()).cast());
-    }
-}
-
-/// Ends what [`enter_remote`] began.
-pub(crate) unsafe fn leave_remote(span: *mut Span) {
-    // SAFETY: as in `enter_remote`.
-    unsafe {
-        if (*span).flags & (REMOTE | ENDED) == REMOTE {
-            (*span).flags |= ENDED;
-            let parent = replace(&mut (*span).parent, null_mut());
-            if !parent.is_null() {
-                incref(parent.cast());
-            }
-            if context::leave(span, parent) {
-                xdecref(parent.cast());
-            } else {
-                (*span).parent = parent;
-                (*span).flags |= OUT_OF_TURN;
-            }
-        }
     }
 }
 
