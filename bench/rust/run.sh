@@ -29,3 +29,10 @@ two clock reads, 24 bytes|floor
 sondage zone!|ours
 sondage zone!, off|ours_off
 END
+
+# A build of its own; what else is in its table is about `tracy-client` on demand.
+cargo build --quiet --release --locked --features tracy
+echo
+echo "With the feature \`tracy\` of sondage, Tracy not asked for:"
+echo
+"$program" "$seconds" | sed -n '1,2p; /^| \(empty\|two clock\|sondage\)/p'
