@@ -361,7 +361,7 @@ pub(crate) fn value(span: SpanId, key: u32, value: Value<'_>) {
 }
 
 /// Notes something about a span, or about this thread's innermost zone where `span` is 0. Arguments
-/// ([`raw::value`](crate::raw::value)) reach recordings too; this does not.
+/// ([`raw::value`]) reach recordings too; this does not.
 pub fn note(span: SpanId, note: Note<'_>) {
     with_thread(|thread| {
         if span != SpanId(0)
