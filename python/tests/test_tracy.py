@@ -2,90 +2,17 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from tracy_wire import MISMATCH, Connection, Seen, Zone
+from tracy_run import HEAD, free_port, nesting, seen
+from tracy_wire import Seen
 
 import sondage
 from sondage import TracyZone, _native, profiler, tracy_zone
-
-HEAD = """
-import asyncio, os, sys, threading, time
-import sondage
-from sondage import Lock, TracyZone, frame, frame_mark, message, monitor, plot, profiler, tracy_zone
-
-def wait(until):
-    end = time.monotonic() + 30
-    while not until() and time.monotonic() < end: time.sleep(0.002)
-    assert until()
-
-assert sondage.init_tracy(port=int(sys.argv[1]), name="a test's program")
-wait(sondage.tracy_connected)
-"""
-TAIL = """
-message("the end")
-sys.stdin.read()
-"""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@contextmanager
-def running(
-    python: Path, code: str, folder: Path
-) -> Iterator[tuple[subprocess.Popen[str], int, Path]]:
-    """Start a program that is given a port; it must end well once its input ends."""
-    port = free_port()
-    script = folder / "program.py"
-    script.write_text(code)
-    program = subprocess.Popen(
-        [python, "-W", "ignore::DeprecationWarning", script, str(port)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=folder,
-    )
-    try:
-        yield program, port, script
-        _, errors = program.communicate(timeout=30)
-        assert program.returncode == 0, errors
-        assert errors == ""
-    finally:
-        program.kill()
-        program.wait()
-
-
-def seen(python: Path, folder: Path, body: str) -> Seen:
-    """Run a program with a profiler connected from before its first line to after its last."""
-    with (
-        running(python, HEAD + body + TAIL, folder) as (program, port, _),
-        Connection(port) as profiler,
-    ):
-        found = profiler.seen()
-        assert program.poll() is None
-    return found
-
-
-def nesting(zones: list[Zone]) -> list[str]:
-    """Write each zone as its way from the outermost."""
-
-    def way(zone: Zone) -> str:
-        return f"{way(zone.parent)}/{zone.label}" if zone.parent else zone.label
-
-    return sorted(way(zone) for zone in zones)
 
 
 def test_it_is_built_in() -> None:
@@ -407,152 +334,6 @@ with profiler.span("after"): pass
     found = seen(python, tmp_path, body)
     assert found.named("wanders")
     assert found.named("after")
-
-
-# Coming, going, failing
-
-
-def test_a_profiler_may_go_and_come_back(python: Path, tmp_path: Path) -> None:
-    code = (
-        HEAD
-        + """
-with profiler.span("first"), profiler.span("inside"):
-    message("one"); sys.stdin.readline()
-    wait(lambda: not sondage.tracy_connected())
-    print("gone", flush=True)
-    with profiler.span("nobody sees"): pass
-    wait(sondage.tracy_connected)
-with profiler.span("second"): pass
-message("two"); sys.stdin.read()
-"""
-    )
-    with running(python, code, tmp_path) as (program, port, _):
-        with Connection(port) as first:
-            early = first.seen("one")
-            assert program.stdin
-            program.stdin.write("\n")
-            program.stdin.flush()
-        assert program.stdout
-        assert program.stdout.readline() == "gone\n"
-        with Connection(port) as second:
-            late = second.seen("two")
-    assert {zone.label for zone in early.zones} == {"first", "inside"}
-    assert not late.named("nobody sees")
-    assert nesting(late.named("second")) == ["second"]
-
-
-def test_a_profiler_of_another_version_is_told_so(python: Path, tmp_path: Path) -> None:
-    code = HEAD.replace("wait(sondage.tracy_connected)", "") + TAIL
-    with running(python, code, tmp_path) as (_, port, _):
-        other = Connection(port, protocol=1)
-        assert other.status == MISMATCH
-        other.socket.close()
-
-
-def test_a_program_ends_while_a_profiler_is_connected(python: Path, tmp_path: Path) -> None:
-    code = HEAD + "for n in range(1000):\n    with profiler.span('last'): pass\n"
-    with running(python, code, tmp_path) as (_, port, _):
-        connection = Connection(port)
-        connection.read_to_the_end()
-        connection.socket.close()
-    assert len(connection.reader.zones) == 1000
-
-
-def test_a_profiler_that_vanishes_does_no_harm(python: Path, tmp_path: Path) -> None:
-    code = (
-        HEAD
-        + """
-end = time.monotonic() + 0.3
-while time.monotonic() < end:
-    with profiler.span("busy"): message("here")
-"""
-    )
-    with running(python, code, tmp_path) as (_, port, _):
-        connection = Connection(port)
-        while not connection.reader.messages:
-            connection.read()
-        connection.socket.close()
-
-
-CHILDREN = {
-    "os.fork": """
-pid = os.fork()
-if pid == 0:
-    assert not sondage.tracy_connected()
-    for n in range(1000):
-        with profiler.span("child"): pass
-    message("child"); plot("child", 1); frame_mark()
-    with Lock("child"): pass
-    sys.exit(0)
-_, status = os.waitpid(pid, 0)
-assert status == 0, status
-""",
-    "multiprocessing fork": """
-import multiprocessing
-def job(n):
-    with profiler.span("child"): return n * n
-with multiprocessing.get_context("fork").Pool(2) as pool:
-    assert pool.map(job, range(20)) == [n * n for n in range(20)]
-""",
-    "subprocess": """
-import subprocess
-subprocess.run([sys.executable, "-c", "import sondage\\nwith sondage.profiler.span('x'): pass"],
-               check=True)
-""",
-}
-
-
-@pytest.mark.parametrize("way", CHILDREN)
-def test_children_neither_hang_nor_speak(python: Path, tmp_path: Path, way: str) -> None:
-    stop = "\nstop = threading.Event()\n"
-    busy = """
-def spin():
-    while not stop.is_set():
-        with profiler.span("spin"): plot("spin", 1)
-spinner = threading.Thread(target=spin); spinner.start()
-"""
-    body = stop + busy + CHILDREN[way] + "\nstop.set(); spinner.join()\n"
-    found = seen(python, tmp_path, body)
-    assert found.named("spin")
-    assert not found.named("child")
-    assert "child" not in found.plots
-
-
-def test_a_child_keeps_no_port(python: Path, tmp_path: Path) -> None:
-    code = """
-import os, sys, time
-import sondage
-assert sondage.init_tracy(port=int(sys.argv[1]))
-if os.fork() == 0:
-    os.close(1); os.close(2); sys.stdin.read(); os._exit(0)
-print("parent is done", flush=True)
-"""
-    port = free_port()
-    script = tmp_path / "program.py"
-    script.write_text(code)
-    program = subprocess.Popen(
-        [python, script, str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert program.stdin
-    assert program.stdout
-    assert program.stdout.read() == "parent is done\n"
-    assert program.wait(30) == 0
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), timeout=5)
-    program.stdin.close()
-
-
-def test_memory_is_told_once_asked(python: Path, tmp_path: Path) -> None:
-    body = """
-sondage.allocator_hook_enable()
-sondage.allocator_hook_enable()
-kept = [bytes(1000 + n) for n in range(200)]
-del kept
-"""
-    found = seen(python, tmp_path, body)
-    assert found.memory["allocations"] >= 200
-    assert found.memory["bytes"] >= 200 * 1000
-    assert found.memory["frees"] >= 200
 
 
 def test_without_asking_no_memory_is_told(said: Seen) -> None:
