@@ -7,7 +7,7 @@ use crate::{AnalyzeError, Filter};
 
 /// Counts and weights by stack, of the samples a [`Filter`] admits.
 ///
-/// Weights are in the unit of the recording ([`Unit`]). Flat columns over the stacks that occur,
+/// Weights are in the unit of the recording ([`Unit`](crate::Unit)). Flat columns over the stacks that occur,
 /// in the order of their ids; a state that does not occur takes no memory.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Weights {

@@ -7,33 +7,55 @@ use crate::{
     TileRow, Time,
 };
 
-/// The samples summed by thread, stack, task and state, in that order.
-#[must_use]
-pub fn summarize(samples: &SampleColumns) -> Vec<SummaryRow> {
-    let mut sums: FxHashMap<(ThreadId, StackId, TaskId, State), (u64, u64)> = FxHashMap::default();
-    for row in samples.rows() {
-        let sum = sums
-            .entry((row.thread, row.stack, row.task, row.state))
-            .or_default();
-        // Saturating: the rows may come from a damaged file.
-        sum.0 = sum.0.saturating_add(u64::from(row.count));
-        sum.1 = sum.1.saturating_add(row.weight.0);
+/// Sums by thread, stack, task and state while they grow.
+#[derive(Debug, Default)]
+pub struct Summary(FxHashMap<(ThreadId, StackId, TaskId, State), (u64, Nanos)>);
+
+impl Summary {
+    /// Adds a row.
+    pub fn add(&mut self, row: &SummaryRow) {
+        let key = (row.thread, row.stack, row.task, row.state);
+        let sum = self.0.entry(key).or_default();
+        // Saturating, as `Nanos` is: the rows may come from a damaged file.
+        sum.0 = sum.0.saturating_add(row.count);
+        sum.1 += row.weight;
     }
-    let mut rows: Vec<SummaryRow> = sums
-        .into_iter()
-        .map(
+
+    /// The sums, by thread, stack, task and state.
+    #[must_use]
+    pub fn finish(self) -> Vec<SummaryRow> {
+        let rows = self.0.into_iter();
+        let rows = rows.map(
             |((thread, stack, task, state), (count, weight))| SummaryRow {
                 thread,
                 stack,
                 task,
                 state,
                 count,
-                weight: Nanos(weight),
+                weight,
             },
-        )
-        .collect();
-    rows.sort_unstable_by_key(|row| (row.thread, row.stack, row.task, row.state));
-    rows
+        );
+        let mut rows: Vec<SummaryRow> = rows.collect();
+        rows.sort_unstable_by_key(|row| (row.thread, row.stack, row.task, row.state));
+        rows
+    }
+}
+
+/// The samples summed by thread, stack, task and state, in that order.
+#[must_use]
+pub fn summarize(samples: &SampleColumns) -> Vec<SummaryRow> {
+    let mut sums = Summary::default();
+    for row in samples.rows() {
+        sums.add(&SummaryRow {
+            thread: row.thread,
+            stack: row.stack,
+            task: row.task,
+            state: row.state,
+            count: u64::from(row.count),
+            weight: row.weight,
+        });
+    }
+    sums.finish()
 }
 
 /// Cuts samples into buckets of one width, thread by thread.

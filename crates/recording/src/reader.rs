@@ -4,12 +4,11 @@ use std::sync::{Arc, OnceLock};
 
 use rustc_hash::FxHashMap;
 use sondage_model::schema::Table;
-use sondage_model::tiles::summarize;
+use sondage_model::tiles::{Summary, summarize};
 use sondage_model::{
     BlockSpan, ClockRow, CounterRow, Dictionary, FileId, FrameMarkRow, LogRow, LossRow, MessageRow,
-    Nanos, ProcessId, RecordingInfo, SampleColumns, Source, SourceError, StackId, State,
-    SummaryRow, TaskId, ThreadId, TileRow, Time, TimeRange, WaitRow, ZoneColumns, ZoneSummaryRow,
-    ZoneTileRow,
+    Nanos, ProcessId, RecordingInfo, SampleColumns, Source, SourceError, StackId, SummaryRow,
+    TaskId, ThreadId, TileRow, Time, TimeRange, WaitRow, ZoneColumns, ZoneSummaryRow, ZoneTileRow,
 };
 
 use crate::blocks::{Block, ZoneChunk, range_of, sample_blocks, zone_blocks};
@@ -174,30 +173,11 @@ impl Recording {
         if let Some(totals) = self.totals.get() {
             return Ok(Arc::clone(totals));
         }
-        let mut sums: FxHashMap<(ThreadId, StackId, TaskId, State), (u64, Nanos)> =
-            FxHashMap::default();
+        let mut sums = Summary::default();
         for block in 0..self.blocks.len() {
-            for row in self.summary(block)?.iter() {
-                let key = (row.thread, row.stack, row.task, row.state);
-                let sum = sums.entry(key).or_default();
-                sum.0 = sum.0.saturating_add(row.count);
-                sum.1 += row.weight;
-            }
+            self.summary(block)?.iter().for_each(|row| sums.add(row));
         }
-        let mut totals: Vec<SummaryRow> = sums
-            .into_iter()
-            .map(
-                |((thread, stack, task, state), (count, weight))| SummaryRow {
-                    thread,
-                    stack,
-                    task,
-                    state,
-                    count,
-                    weight,
-                },
-            )
-            .collect();
-        totals.sort_unstable_by_key(|row| (row.thread, row.stack, row.task, row.state));
+        let totals = sums.finish();
         Ok(Arc::clone(self.totals.get_or_init(|| totals.into())))
     }
 

@@ -9,8 +9,11 @@
 //! examples. It takes a function apart by its tokens, without a parser of the whole language: a
 //! program with probes should not build longer for it.
 //!
-//! ```
-//! // In a program: #[sondage::instrument]
+//! ```ignore
+//! #[sondage::instrument]
+//! fn parse(text: &str) -> usize {
+//!     text.len()
+//! }
 //! ```
 
 use proc_macro::{Delimiter, Group, Ident, Literal, Punct, Spacing, Span, TokenStream, TokenTree};
@@ -28,7 +31,9 @@ mod function;
 ///
 /// ```ignore
 /// #[sondage::instrument(name = "load", colour = 0xffaa00, args(path))]
-/// async fn load_file(path: &str, retries: u32) -> std::io::Result<Vec<u8>> { … }
+/// async fn load_file(path: &str, retries: u32) -> std::io::Result<Vec<u8>> {
+///     std::fs::read(path)
+/// }
 /// ```
 #[proc_macro_attribute]
 pub fn instrument(attribute: TokenStream, item: TokenStream) -> TokenStream {

@@ -175,16 +175,20 @@ pub fn allocator_hook_enable() {
 /// of the process does so by itself, for up to two seconds. Whether it has; also when there is
 /// none.
 pub fn flush(limit: Duration) -> bool {
-    /// Three times what Tracy's thread sleeps when it has nothing to do, and more than a busy
-    /// machine delays it as a rule.
-    const QUIET: Duration = Duration::from_millis(60);
+    /// Tracy's thread sleeps 10 ms when it has nothing to do; a busy machine delays it longer.
+    const QUIET: Duration = Duration::from_millis(150);
     /// Ten times a second Tracy tells how busy the processors are.
     const CHATTER_BYTES: u64 = 128;
     let begun = Instant::now();
     let mut last = None;
     let mut quiet_since = begun;
+    // No probe may have seen that another profiler came.
+    let port = address().map(|address| address.port());
+    let connection = port.filter(|_| is_connected()).and_then(socket::connection);
     while is_connected() {
-        let Some(now) = socket::traffic(CONNECTION.load(Ordering::Relaxed)) else {
+        let Some(now) = connection.and_then(socket::traffic) else {
+            // The system does not tell: a while has to do.
+            std::thread::sleep(QUIET.min(limit));
             return false;
         };
         let is_quiet = last.is_some_and(|last: socket::Traffic| {

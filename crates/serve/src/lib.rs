@@ -2,7 +2,7 @@
 //!
 //! **Supplies** [`Server`], which serves recordings on the loopback address under an unguessable
 //! token; [`answer`], the API as a plain function from a question to JSON (see `docs/api.md`);
-//! [`report`], what `sondage report` prints; [`open`], which opens a recording or imports a
+//! [`report_json`], what `sondage report` prints; [`open`], which opens a recording or imports a
 //! foreign file.
 //!
 //! **Solves** showing a recording to a browser without giving it to anybody else: a web page in
