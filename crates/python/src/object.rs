@@ -393,10 +393,7 @@ pub(crate) fn method0(
     function: unsafe extern "C" fn(Object, Object) -> Object,
     doc: &'static CStr,
 ) -> py::PyMethodDef {
-    let meth = py::PyMethodDefPointer {
-        PyCFunction: function,
-    };
-    method(name, meth, py::METH_NOARGS, doc)
+    method(name, plain(function), py::METH_NOARGS, doc)
 }
 
 /// A method with one argument.
@@ -405,10 +402,13 @@ pub(crate) fn method1(
     function: unsafe extern "C" fn(Object, Object) -> Object,
     doc: &'static CStr,
 ) -> py::PyMethodDef {
-    let meth = py::PyMethodDefPointer {
+    method(name, plain(function), py::METH_O, doc)
+}
+
+fn plain(function: unsafe extern "C" fn(Object, Object) -> Object) -> py::PyMethodDefPointer {
+    py::PyMethodDefPointer {
         PyCFunction: function,
-    };
-    method(name, meth, py::METH_O, doc)
+    }
 }
 
 /// A method with arguments by position.
