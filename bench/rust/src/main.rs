@@ -2,7 +2,10 @@
 //!
 //! All of them take turns in one run, a round each, for as many rounds as fit; what is told is the
 //! median, and the least, of the time for each zone. `one NAME N` runs N zones of one of them and
-//! nothing else, for callgrind.
+//! nothing else, for callgrind. `many ours|tracy N` makes N zones of a program, for the size of
+//! recordings.
+
+mod many;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -237,6 +240,25 @@ fn main() {
         let known = CONTESTANTS.iter().find(|known| known.name == name);
         sondage::set_enabled(!name.ends_with(OFF));
         (known.expect("a contestant").zones)(zones.parse().expect("a number"));
+        return;
+    }
+    if let [_, many, whose, zones] = arguments.as_slice()
+        && many == "many"
+    {
+        let zones = zones.parse().expect("a number");
+        match whose.as_str() {
+            "tracy" => {
+                let _client = tracy_client::Client::start();
+                // The memory of what nobody reads would be the program's.
+                while !tracy_client::Client::is_connected() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                many::tracy(zones);
+                // SAFETY: it runs, and there is no zone after it. It sends what is left.
+                unsafe { tracy_client::sys::___tracy_shutdown_profiler() };
+            }
+            _ => many::ours(zones),
+        }
         return;
     }
     let seconds = arguments
