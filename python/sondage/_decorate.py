@@ -11,6 +11,7 @@ from sondage._native import Profiler, set_place
 
 _native = Profiler()
 _drive = _native._drive
+_driver = _native._driver
 _span = _native._call_span
 
 # Kinds of what `_drive` drives.
@@ -86,10 +87,11 @@ def _wrap_coroutine(
             inner = function(*args, **kwargs)
             return await _drive(inner, kind, name, names, args, {**fixed, **kwargs})
     else:
+        drive = _driver(function, kind, name, names)
 
         @functools.wraps(function)
         async def wrapper(*args: Any, **kwargs: Any) -> Any:
-            return await _drive(function(*args, **kwargs), kind, name, names, args, kwargs)
+            return await drive(args, kwargs)
 
     return wrapper
 

@@ -252,6 +252,9 @@ class Profiler:
         keywords: dict[str, Any],
         /,
     ) -> Any: ...
+    def _driver(
+        self, function: Callable[..., Any], kind: int, name: str, names: tuple[str, ...], /
+    ) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]: ...
     def _kept(self, value: object, /) -> _Value: ...
 
 def frame(name: int, op: int) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import logging
 import pathlib
 import subprocess
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -136,6 +138,51 @@ def test_cancellation_ends_the_span() -> None:
     assert isinstance(waiting, ProfilingSpan)
     assert waiting.failed
     assert waiting.data == {"error": "CancelledError"}
+
+
+RESULTS = [None, 0, (), (1, 2), ValueError("a value"), StopIteration(3)]
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=repr)
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_decorated_function_gives_what_it_gave(result: object, waits: bool) -> None:
+    @profiler.span("gives")
+    async def gives(value: object, *, times: int = 1) -> object:
+        for _ in range(times if waits else 0):
+            await asyncio.sleep(0)
+        return value
+
+    async def main() -> None:
+        assert await gives(result) is result
+        assert await gives(value=result, times=2) is result
+        with pytest.raises(TypeError, match="unexpected keyword"):
+            await gives(result, other=1)  # type: ignore[call-arg]
+
+    asyncio.run(main())
+    assert last().data["times"] == 2
+
+
+def test_what_waits_for_ever_is_collected() -> None:
+    class Box:
+        waiting: Any = None
+
+    async def run(decorated: bool) -> None:
+        future = asyncio.get_running_loop().create_future()
+
+        async def wait(box: Box) -> None:  # noqa: ARG001
+            await future
+
+        box = Box()
+        there = weakref.ref(box)
+        box.waiting = (profiler.span("wait")(wait) if decorated else wait)(box)
+        box.waiting.send(None)
+        del box
+        gc.collect()
+        assert there() is None
+
+    # As a function that is not decorated.
+    for decorated in (False, True):
+        asyncio.run(run(decorated))
 
 
 def test_a_context_that_runs_again_remembers_its_span() -> None:

@@ -22,6 +22,7 @@
 mod calls;
 mod capture;
 mod context;
+mod driver;
 mod memory;
 mod names;
 mod object;
@@ -75,7 +76,7 @@ mod _native {
         crate::store::init();
         // SAFETY: the GIL is held; each step that fails leaves an exception.
         unsafe {
-            if !crate::context::init() || !crate::steps::init() {
+            if !crate::context::init() || !crate::steps::init() || !crate::driver::init() {
                 return Err(PyErr::fetch(py));
             }
             for (name, kind) in [

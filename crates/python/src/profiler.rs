@@ -485,6 +485,11 @@ pub(crate) unsafe fn init() -> Option<[*mut py::PyTypeObject; 2]> {
             crate::steps::drive,
             c"Drives a call in its span.",
         ))
+        .method(method_fast(
+            c"_driver",
+            crate::driver::driver,
+            c"What calls a function and drives it in its span.",
+        ))
         .method(method1(c"_kept", kept_method, c"What is kept of a value."))
         .property(
             c"enabled",

@@ -44,6 +44,8 @@ struct Steps {
     phase: Phase,
     /// Calls below it are traced.
     traces: bool,
+    /// Python's collector knows it.
+    is_tracked: bool,
     before: u32,
 }
 
@@ -65,17 +67,33 @@ pub(crate) unsafe extern "C" fn drive(_: Object, arguments: *mut Object, count: 
         if !profiler::is_on() {
             return new_ref(inner);
         }
+        let kind = py::PyLong_AsLong(kind);
+        make(new_ref(inner), kind, name, (names, positional, keywords))
+    }
+}
+
+/// What drives `inner`, whose reference it takes, in a span called `name`. `kind` is as `_drive`
+/// takes it; of the call are known: its parameters by position, and its arguments.
+#[inline(always)]
+pub(crate) unsafe fn make(
+    inner: Object,
+    kind: i64,
+    name: Object,
+    (names, positional, keywords): (Object, Object, Object),
+) -> Object {
+    // SAFETY: live objects all, and the GIL is held.
+    unsafe {
         let steps = take();
         let span = span::new(name, crate::names::site(name));
         if steps.is_null() || span.is_null() {
             xdecref(steps.cast());
             xdecref(span.cast());
+            decref(inner);
             return null_mut();
         }
         profiler::fill_call(span, names, positional, keywords);
-        (*steps).inner = new_ref(inner);
+        (*steps).inner = inner;
         (*steps).span = span;
-        let kind = py::PyLong_AsLong(kind);
         (*steps).traces = kind & TRACES != 0;
         (*steps).kind = match kind & !TRACES {
             0 => Kind::Coroutine,
@@ -96,13 +114,17 @@ unsafe fn take() -> *mut Steps {
     unsafe {
         let (first, length) = *FREE.get();
         if first.is_null() {
-            return py::PyType_GenericAlloc(*KIND.get(), 0).cast();
+            let made: *mut Steps = py::PyType_GenericAlloc(*KIND.get(), 0).cast();
+            if !made.is_null() {
+                (*made).is_tracked = true;
+            }
+            return made;
         }
         *FREE.get() = ((*first).inner.cast(), length - 1);
         (*first).inner = null_mut();
         (*first).phase = Phase::New;
         (*first).head.count = 1;
-        py::PyObject_GC_Track(first.cast());
+        (*first).is_tracked = false;
         first
     }
 }
@@ -174,6 +196,11 @@ unsafe fn suspend(steps: *mut Steps, leaves: bool) {
             }
             raw::span_exit((*(*steps).span).id());
             (*steps).phase = Phase::Suspended;
+            // Only what waits can be part of a cycle that nobody holds.
+            if !(*steps).is_tracked {
+                (*steps).is_tracked = true;
+                py::PyObject_GC_Track(steps.cast());
+            }
         }
     }
 }
@@ -285,9 +312,19 @@ unsafe extern "C" fn send(object: Object, value: Object) -> Object {
     }
 }
 
+/// PERF: the end of an iterator without a result is null and no exception. 3.12 and later, which
+/// take this way instead of `am_send`, need no `StopIteration` then.
 unsafe extern "C" fn next(object: Object) -> Object {
     // SAFETY: as in `am_send`.
-    unsafe { send(object, py::Py_None()) }
+    unsafe {
+        let mut answer = null_mut();
+        let result = am_send(object, py::Py_None(), &mut answer);
+        if matches!(result, py::PySendResult::PYGEN_RETURN) && answer == py::Py_None() {
+            decref(answer);
+            return null_mut();
+        }
+        as_method(result, answer)
+    }
 }
 
 unsafe extern "C" fn throw(object: Object, arguments: *mut Object, count: isize) -> Object {
@@ -368,8 +405,10 @@ unsafe extern "C" fn itself(object: Object) -> Object {
 unsafe extern "C" fn dealloc(object: Object) {
     // SAFETY: Python ends an object of ours. Who never came to its end was given up.
     unsafe {
-        py::PyObject_GC_UnTrack(object.cast());
         let steps: *mut Steps = object.cast();
+        if (*steps).is_tracked {
+            py::PyObject_GC_UnTrack(object.cast());
+        }
         if !(*steps).span.is_null() && (*steps).phase != Phase::Done {
             let raised = crate::object::take_error();
             finish(steps, false);
