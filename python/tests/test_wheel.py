@@ -123,8 +123,8 @@ def test_metadata_and_licences(wheel: zipfile.ZipFile) -> None:
     assert "Requires-Dist" not in "\n".join(
         line for line in text.splitlines() if "extra ==" not in line
     )
-    licences = {Path(name).name for name in wheel.namelist() if "LICENSE" in name}
-    assert licences == {"LICENSE-MIT", "LICENSE-APACHE"}
+    licences = {Path(name).name for name in wheel.namelist() if ".dist-info/licenses/" in name}
+    assert licences == {"LICENSE-MIT", "LICENSE-APACHE", "tracy.txt"}
 
 
 def test_the_source_archive_builds_without_node(built: Path) -> None:
