@@ -1,4 +1,5 @@
-//! Any bytes as a file that a program saved.
+//! Any bytes as a file that a program saved, behind its magic and version. A good seed is a file of
+//! `sondage::save` without its first twelve bytes.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
