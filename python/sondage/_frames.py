@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import resource
+import sys
 import time
 from _thread import allocate_lock, get_ident
 from collections import deque
@@ -198,6 +199,9 @@ class Monitor:
         found = self._components.get(name)
         if found is None:
             found = self._components[name] = Component(name, self)
+            caller = sys._getframe(1)
+            code = caller.f_code
+            _native.set_place(name, code.co_qualname, code.co_filename, caller.f_lineno, 0)
         return found
 
     @property

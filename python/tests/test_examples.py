@@ -71,7 +71,10 @@ def test_each_request_of_the_shop_is_a_trace(
         "/order": Counter({"request": 1, "order": 1, "mail": 1, "page": 1, "render": 1}),
     }
     with view(program, path) as get:
-        places = {site["label"]: site["site"] for site in get("zones")["sites"]}
+        sites = get("zones")["sites"]
+        # All are where the program makes them, none in sondage's own files.
+        assert {site["path"] for site in sites} == {str(ROOT / "examples/fasthtml/app.py")}
+        places = {site["label"]: site["site"] for site in sites}
         requests = get(f"instances?site={places['request']}&sort=start&desc=0")["zones"]
         threads = {row["id"]: row["name"] for row in get("meta")["recordings"][0]["threads"]}
         traces = set()
@@ -124,7 +127,10 @@ def test_the_mill_says_what_it_did(program: Path, tmp_path: Path) -> None:
         # Each sack was taken out, each frame brought some, and some were counted.
         assert lock["count"] >= 720 + 120 + 4
         assert lock["waits"] > 0
-        places = {site["label"]: site["site"] for site in get("zones")["sites"]}
+        sites = get("zones")["sites"]
+        # All are where the program makes them, none in sondage's own files.
+        assert {site["path"] for site in sites} == {str(ROOT / "examples/fasthtml/app.py")}
+        places = {site["label"]: site["site"] for site in sites}
         grinds = get(f"instances?site={places['grind']}&limit=1000")["zones"]
         kinds: dict[str, list[int]] = {"Wheat": [], "Rye": []}
         for zone in grinds:
