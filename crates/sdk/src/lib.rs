@@ -90,14 +90,17 @@ pub use span::{InSpan, Span};
 #[cfg(feature = "enabled")]
 pub use connect::{ConnectError, Connection, connect, connection};
 #[cfg(feature = "enabled")]
-pub use process::{BUFFER_VARIABLE, FLIGHT_VARIABLE};
-#[cfg(feature = "enabled")]
 pub use save::{SaveError, save, save_at_exit, save_on_crash};
 
 #[cfg(not(feature = "enabled"))]
 pub use off::{
     ConnectError, Connection, SaveError, connect, connection, save, save_at_exit, save_on_crash,
 };
+
+/// Environment variable: bytes of the whole process's events, such as `64M`.
+pub const BUFFER_VARIABLE: &str = "SONDAGE_BUFFER";
+/// Environment variable: bytes that one thread keeps while nobody collects, such as `4M`.
+pub const FLIGHT_VARIABLE: &str = "SONDAGE_FLIGHT";
 
 /// The guide's examples.
 #[cfg(doctest)]

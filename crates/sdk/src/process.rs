@@ -6,6 +6,7 @@ use crate::local;
 use crate::registry::Registry;
 use crate::save;
 use crate::tell;
+use crate::{BUFFER_VARIABLE, FLIGHT_VARIABLE};
 use sondage_wire::hello::MEMORY_NAME;
 use sondage_wire::{Arena, Size};
 use std::cell::UnsafeCell;
@@ -14,11 +15,6 @@ use std::os::fd::RawFd;
 use std::ptr::{null_mut, without_provenance};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
-
-/// Environment variable: bytes of the whole process's events, such as `64M`.
-pub const BUFFER_VARIABLE: &str = "SONDAGE_BUFFER";
-/// Environment variable: bytes that one thread keeps while nobody collects, such as `4M`.
-pub const FLIGHT_VARIABLE: &str = "SONDAGE_FLIGHT";
 
 const DEFAULT_BUFFER_BYTES: u64 = 64 << 20;
 const DEFAULT_FLIGHT_BYTES: u64 = 4 << 20;

@@ -1,7 +1,11 @@
-//! Every public item of `sondage::raw`, with its type: compiled with probes here and without them
-//! by `scripts/probes.sh`, so that what builds with one builds with the other.
+//! Every public item of `sondage::raw`, and those of the crate's root that are written twice, with
+//! their types: compiled with probes here and without them by `scripts/probes.sh`, so that what
+//! builds with one builds with the other.
+
+use std::path::PathBuf;
 
 use sondage::raw::{self, FrameOp, LockOp, Lost, SpanId, TraceId, Value};
+use sondage::{ConnectError, Connection, SaveError};
 
 const THIS: &str = include_str!("raw_api.rs");
 const WITH_PROBES: &str = include_str!("../src/raw.rs");
@@ -63,6 +67,15 @@ fn the_rest() {
     let _: fn(u64, u64) -> bool = raw::memory;
 }
 
+fn collectors_and_files() {
+    let _: fn(Option<&str>) -> Result<Connection, ConnectError> = sondage::connect;
+    let _: fn() -> Option<Connection> = sondage::connection;
+    let _: fn(&'static str) -> Result<PathBuf, SaveError> = sondage::save;
+    let _: fn(&'static str) -> Result<(), SaveError> = sondage::save_at_exit;
+    let _: fn(&'static str) -> Result<(), SaveError> = sondage::save_on_crash;
+    let _: [&str; 2] = [sondage::BUFFER_VARIABLE, sondage::FLIGHT_VARIABLE];
+}
+
 #[test]
 fn all_of_it_can_be_named() {
     numbers();
@@ -70,6 +83,7 @@ fn all_of_it_can_be_named() {
     zones_and_spans();
     at_a_time();
     the_rest();
+    collectors_and_files();
     let Lost { events, names } = Lost::default();
     assert_eq!((events, names), (0, 0));
 }
