@@ -29,15 +29,16 @@ fn write(path: &Path) {
         let frame = d.frame(function, 1);
         d.stack(StackId::EMPTY, frame)
     });
-    let [request, first, second] = [("request", 3), ("query", 9), ("query", 90)].map(|(name, line)| {
-        let row = SiteRow {
-            name: d.string(name),
-            file: d.file("/srv/app.py"),
-            line,
-            ..SiteRow::default()
-        };
-        d.site(row)
-    });
+    let [request, first, second] =
+        [("request", 3), ("query", 9), ("query", 90)].map(|(name, line)| {
+            let row = SiteRow {
+                name: d.string(name),
+                file: d.file("/srv/app.py"),
+                line,
+                ..SiteRow::default()
+            };
+            d.site(row)
+        });
     for ms in 1..=100 {
         r.samples.push(SampleRow {
             time: Time(ms * MS),

@@ -157,16 +157,21 @@ fn named<'a>(dict: &'a Dictionary, row: &SiteRow) -> (&'a str, String) {
 /// The position of the one place of zones with this name, or at this place.
 fn find_place(asked: &str, known: &[(&str, String)]) -> Result<u32, CliError> {
     let by = |fits: &dyn Fn(&str, &str) -> bool| -> Vec<u32> {
-        let hits = (0..).zip(known).filter(|(_, (name, place))| fits(name, place));
+        let hits = (0..)
+            .zip(known)
+            .filter(|(_, (name, place))| fits(name, place));
         hits.map(|(at, _)| at).collect()
     };
     let is_end_of = |place: &str| {
         let before = place.strip_suffix(asked);
         before.is_some_and(|before| before.is_empty() || before.ends_with('/'))
     };
-    let found = [by(&|name, _| name == asked), by(&|_, place| is_end_of(place))]
-        .into_iter()
-        .find(|places| !places.is_empty());
+    let found = [
+        by(&|name, _| name == asked),
+        by(&|_, place| is_end_of(place)),
+    ]
+    .into_iter()
+    .find(|places| !places.is_empty());
     match found.as_deref() {
         Some([one]) => Ok(*one),
         None => {
