@@ -116,7 +116,7 @@ def test_metadata_and_licences(wheel: zipfile.ZipFile) -> None:
     text = wheel.read(metadata).decode()
     for line in (
         "Name: sondage",
-        "License-Expression: MIT OR Apache-2.0",
+        "License-Expression: (MIT OR Apache-2.0) AND BSD-3-Clause",
         "Requires-Python: >=3.11",
     ):
         assert line in text.splitlines()
